@@ -1,0 +1,50 @@
+//! One step of each solver without a network: what the integration itself costs, on 64 samples of
+//! 28x28, with the score of a standard normal distribution (−x under VP).
+#![allow(missing_docs)]
+
+use benches::{devices, noting_memory};
+use burn::tensor::Tensor;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use sde_core::noise::CounterNoise;
+use sde_core::{State, Time};
+use solvers::{GridSpec, LastStep, Problem, SolverConfig, Unobserved, sample_prior};
+
+const BATCH: usize = 64;
+
+fn solver_step(c: &mut Criterion) {
+    let sde = sde_core::SdeConfig::default().build().unwrap();
+    let score = |x: &Tensor<4>, _: Time| x.clone().scale(-1.0);
+    let problem = Problem::new(&*sde, &score);
+    for selected in devices() {
+        let like = Tensor::<4>::zeros([BATCH, 1, 28, 28], &selected.device);
+        let noise = CounterNoise::new(0);
+        let x = sample_prior(&*sde, &like, &noise);
+        for name in SolverConfig::NAMES {
+            let config: SolverConfig = name.parse().unwrap();
+            let solver = config.build::<Tensor<4>>().unwrap();
+            let grid = GridSpec::new(config.default_grid(sde.name()), 1)
+                .ending_with(LastStep::Plain)
+                .build(&*sde)
+                .unwrap();
+            let mut group = c.benchmark_group(format!("solver_step/{name}"));
+            group.throughput(Throughput::Elements(BATCH as u64));
+            noting_memory(&format!("solver_step/{name}/{}", selected.backend), || {
+                group.bench_function(BenchmarkId::from_parameter(selected.backend), |b| {
+                    b.iter(|| {
+                        solver
+                            .solve(&problem, &grid, x.clone(), &noise, &mut Unobserved)
+                            .unwrap()
+                    });
+                });
+            });
+            group.finish();
+        }
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20);
+    targets = solver_step
+}
+criterion_main!(benches);

@@ -1,0 +1,101 @@
+//! What the benchmarks share: the networks they measure, the devices they measure them on, and a
+//! record of the memory that each took.
+//!
+//! Run them all with `cargo xtask bench`, which prints a table; or one with
+//! `cargo bench -p benches --profile dev --bench train_step`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use data::{ImageSet, Source};
+use ndarray::Array4;
+use runtime::{Backend, Selected};
+use score_net::ModelConfig;
+use sde_core::SdeConfig;
+use serde::Deserialize;
+use training::TrainingConfig;
+
+/// The parts of the default experiment that a benchmark needs, from `configs/mnist.toml` itself, so
+/// that what is measured is what is trained.
+#[derive(Deserialize)]
+pub struct Experiment {
+    /// The process.
+    pub sde: SdeConfig,
+    network: score_net::NetworkConfig,
+    #[serde(default)]
+    preconditioning: score_net::PreconditioningConfig,
+    /// The optimiser and the batch.
+    pub training: TrainingConfig,
+}
+
+impl Experiment {
+    /// The default experiment.
+    ///
+    /// # Panics
+    /// If the file that ships with the workspace cannot be read: then there is nothing to measure.
+    pub fn default_of_workspace() -> Self {
+        toml::from_str(include_str!("../configs/mnist.toml")).expect("configs/mnist.toml is valid")
+    }
+
+    /// Its model, for MNIST's shape.
+    pub fn model(&self) -> ModelConfig {
+        ModelConfig {
+            shape: [1, 28, 28],
+            network: self.network.clone(),
+            preconditioning: self.preconditioning,
+        }
+    }
+}
+
+/// The devices to measure: each backend that is compiled in and present. A software adapter is
+/// measured only if `TWEEDIE_BACKEND` asks for its backend.
+pub fn devices() -> Vec<Selected> {
+    let asked = std::env::var(runtime::BACKEND_VARIABLE).ok();
+    runtime::compiled()
+        .into_iter()
+        .filter(|backend: &Backend| asked.as_deref().is_none_or(|name| name == backend.name()))
+        .filter_map(|backend| runtime::select(Some(backend)).ok())
+        .filter(|selected| !selected.software || asked.is_some())
+        .collect()
+}
+
+/// Images to learn from that need no file: what a step costs does not depend on what they show.
+///
+/// # Panics
+/// Never: the shape is right by construction.
+pub fn images() -> impl Source {
+    let pixels = Array4::from_shape_fn((256, 1, 28, 28), |(n, _, y, x)| {
+        ((n * 31 + y * 28 + x * 7) % 256) as u8
+    });
+    ImageSet::new(pixels, None).expect("images of 28x28")
+}
+
+/// Runs `work` and notes the most memory that the process held meanwhile under the benchmark's name,
+/// in `target/criterion/memory.json`, where `cargo xtask bench` finds it. On Linux alone.
+///
+/// # Panics
+/// If the note cannot be written.
+pub fn noting_memory(benchmark: &str, work: impl FnOnce()) {
+    let resettable = runtime::reset_peak_memory();
+    work();
+    let Some(memory) = runtime::process_memory().filter(|_| resettable) else {
+        return;
+    };
+    let path = criterion_folder().join("memory.json");
+    let mut notes: BTreeMap<String, u64> = std::fs::read(&path)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default();
+    notes.insert(benchmark.to_owned(), memory.peak);
+    let text = serde_json::to_vec_pretty(&notes).expect("a map of numbers is JSON");
+    std::fs::create_dir_all(criterion_folder()).expect("the target folder can be written");
+    std::fs::write(path, text).expect("the target folder can be written");
+}
+
+fn criterion_folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        PathBuf::from,
+    );
+    target.join("criterion")
+}

@@ -1,0 +1,172 @@
+//! One stream of unpacked bytes from a plain or a gzipped file, with a bound on what its size
+//! justifies.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::DataError;
+
+/// The first two bytes of a gzip member (RFC 1952, section 2.3.1).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// How many unpacked bytes a gzipped one may stand for. MNIST's images have 5; DEFLATE itself
+/// stops at 1032, which only a file of one repeated byte reaches.
+const MAX_EXPANSION: u64 = 64;
+
+/// What any gzipped file may unpack to, so that small and very regular ones stay loadable.
+const MIN_ALLOWANCE: u64 = 1 << 20;
+
+/// An open file whose unpacked bytes are counted as they are read.
+pub(crate) struct Unpacked {
+    path: PathBuf,
+    bytes: Bytes,
+    size: u64,
+    read: u64,
+}
+
+enum Bytes {
+    Plain(BufReader<File>),
+    Gzip(Box<MultiGzDecoder<BufReader<File>>>),
+}
+
+impl Unpacked {
+    /// Opens `path`. Gzip is recognised by its first bytes, whatever the file is called.
+    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
+        let unreadable = |source| DataError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        // Looked at before opening: opening a pipe would wait for its writer.
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DataError::MissingFile {
+                    path: path.to_owned(),
+                });
+            }
+            Err(error) => return Err(unreadable(error)),
+        };
+        if !metadata.is_file() {
+            return Err(DataError::NotAFile {
+                path: path.to_owned(),
+            });
+        }
+        if metadata.len() == 0 {
+            return Err(DataError::EmptyFile {
+                path: path.to_owned(),
+            });
+        }
+
+        let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
+        let start = reader.fill_buf().map_err(unreadable)?;
+        let gzipped = start.starts_with(&GZIP_MAGIC);
+        if !gzipped && path.extension().is_some_and(|ending| ending == "gz") {
+            return Err(DataError::NotGzip {
+                path: path.to_owned(),
+                found: start.iter().take(2).copied().collect(),
+            });
+        }
+        let bytes = if gzipped {
+            Bytes::Gzip(Box::new(MultiGzDecoder::new(reader)))
+        } else {
+            Bytes::Plain(reader)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            bytes,
+            size: metadata.len(),
+            read: 0,
+        })
+    }
+
+    /// Refuses a promise of `needed` unpacked bytes that the size of the file does not justify.
+    /// Nothing has to be allocated to find out.
+    pub(crate) fn check_promise(&self, needed: u128) -> Result<(), DataError> {
+        let limit = match self.bytes {
+            Bytes::Plain(_) => self.size,
+            Bytes::Gzip(_) => gzip_allowance(self.size),
+        };
+        if needed <= u128::from(limit) {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        Err(match self.bytes {
+            Bytes::Plain(_) => DataError::Truncated {
+                path,
+                needed,
+                found: limit,
+            },
+            Bytes::Gzip(_) => DataError::Implausible {
+                path,
+                needed,
+                limit,
+            },
+        })
+    }
+
+    /// Reads exactly `count` bytes. The buffer grows with what arrives, never with what was
+    /// promised.
+    pub(crate) fn take(&mut self, count: u64) -> Result<Vec<u8>, DataError> {
+        let mut values = Vec::new();
+        let outcome = match &mut self.bytes {
+            Bytes::Plain(reader) => reader.take(count).read_to_end(&mut values),
+            Bytes::Gzip(reader) => reader.take(count).read_to_end(&mut values),
+        };
+        // What had arrived before a fault stays in `values`.
+        self.read += values.len() as u64;
+        outcome.map_err(|error| self.fault(error))?;
+        if (values.len() as u64) < count {
+            return Err(DataError::Truncated {
+                path: self.path.clone(),
+                needed: u128::from(self.read) + u128::from(count - values.len() as u64),
+                found: self.read,
+            });
+        }
+        values.shrink_to_fit();
+        Ok(values)
+    }
+
+    /// Checks that nothing is left. On a gzipped file this also checks the stream's own CRC-32
+    /// and length, which come last.
+    pub(crate) fn finish(mut self) -> Result<(), DataError> {
+        let mut byte = [0];
+        let outcome = match &mut self.bytes {
+            Bytes::Plain(reader) => reader.read(&mut byte),
+            Bytes::Gzip(reader) => reader.read(&mut byte),
+        };
+        match outcome {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(DataError::TrailingBytes {
+                path: self.path,
+                needed: u128::from(self.read),
+            }),
+            Err(error) => Err(self.fault(error)),
+        }
+    }
+
+    /// Tells a damaged gzip stream from a disk that fails.
+    fn fault(&self, source: io::Error) -> DataError {
+        let path = self.path.clone();
+        let unpacked = self.read;
+        let gzipped = matches!(self.bytes, Bytes::Gzip(_));
+        match source.kind() {
+            io::ErrorKind::UnexpectedEof if gzipped => DataError::TruncatedGzip { path, unpacked },
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if gzipped => {
+                DataError::CorruptGzip {
+                    path,
+                    unpacked,
+                    source,
+                }
+            }
+            _ => DataError::Unreadable { path, source },
+        }
+    }
+}
+
+/// Unpacked bytes that a gzipped file of `size` bytes is trusted for.
+fn gzip_allowance(size: u64) -> u64 {
+    size.saturating_mul(MAX_EXPANSION).max(MIN_ALLOWANCE)
+}

@@ -1,0 +1,186 @@
+//! Self-attention between the pixels of a feature map.
+
+use std::f64::consts::FRAC_1_SQRT_2;
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Tensor, activation};
+
+use crate::block::{GroupNorm, GroupNormConfig};
+use crate::network::Weights;
+
+/// Configuration of a [`SelfAttention`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelfAttentionConfig {
+    /// Channels of input and output.
+    pub channels: usize,
+    /// Heads; a divisor of `channels`.
+    pub heads: usize,
+    /// The most groups of the normalisation.
+    pub groups: usize,
+}
+
+impl SelfAttentionConfig {
+    /// Builds the layer; its last projection is zero, so that it starts as a plain skip connection.
+    pub fn init(&self, weights: &mut Weights) -> SelfAttention {
+        let mut project = |gain| weights.conv([self.channels, self.channels], 1, 1, gain);
+        let [query, key, value] = [1.0, 1.0, 1.0].map(&mut project);
+        let output = project(0.0);
+        SelfAttention {
+            norm: self.norm().init(weights),
+            query,
+            key,
+            value,
+            output,
+            heads: self.heads,
+        }
+    }
+
+    /// Number of trainable parameters.
+    pub fn parameter_count(&self) -> usize {
+        4 * (self.channels + 1) * self.channels + self.norm().parameter_count()
+    }
+
+    fn norm(&self) -> GroupNormConfig {
+        GroupNormConfig {
+            channels: self.channels,
+            groups: self.groups,
+        }
+    }
+}
+
+/// GroupNorm, then multi-head attention with the pixels as its sequence, then the sum with the
+/// input scaled by 1/√2 (Ho et al. 2020; the scaling of Song et al. 2021, appendix H).
+///
+/// Time and memory grow with the square of the number of pixels.
+#[derive(Module, Debug)]
+pub struct SelfAttention {
+    norm: GroupNorm,
+    query: Conv2d,
+    key: Conv2d,
+    value: Conv2d,
+    output: Conv2d,
+    heads: usize,
+}
+
+impl SelfAttention {
+    /// Applies the layer.
+    ///
+    /// # Shapes
+    ///
+    /// - x, output: `[batch, channels, height, width]`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, channels, height, width] = x.dims();
+        let width_of_head = channels / self.heads;
+        // Channels stay in front of pixels throughout: transposing is then a matter of strides.
+        let split = |t: Tensor<4>| t.reshape([batch, self.heads, width_of_head, height * width]);
+
+        let normed = self.norm.forward(x.clone(), None);
+        let query = split(self.query.forward(normed.clone()));
+        let key = split(self.key.forward(normed.clone()));
+        let value = split(self.value.forward(normed));
+
+        let scale = 1.0 / (width_of_head as f64).sqrt();
+        let scores = query.mul_scalar(scale).transpose().matmul(key);
+        let attention = activation::softmax(scores, 3);
+        let mixed = value
+            .matmul(attention.transpose())
+            .reshape([batch, channels, height, width]);
+        x.add(self.output.forward(mixed)).mul_scalar(FRAC_1_SQRT_2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution, Tolerance};
+
+    use super::*;
+
+    fn layer(channels: usize, heads: usize) -> SelfAttention {
+        let config = SelfAttentionConfig {
+            channels,
+            heads,
+            groups: 2,
+        };
+        let weights = &mut Weights::new(0, &Device::flex());
+        let mut layer = config.init(weights);
+        layer.output = weights.conv([channels, channels], 1, 1, 1.0);
+        layer
+    }
+
+    fn normal(shape: [usize; 4]) -> Tensor<4> {
+        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+    }
+
+    #[test]
+    fn a_new_layer_is_its_skip_connection_over_the_root_of_two() {
+        let config = SelfAttentionConfig {
+            channels: 4,
+            heads: 2,
+            groups: 2,
+        };
+        let layer = config.init(&mut Weights::new(0, &Device::flex()));
+        let x = normal([2, 4, 3, 5]);
+        layer
+            .forward(x.clone())
+            .into_data()
+            .assert_approx_eq::<f32>(
+                &x.mul_scalar(FRAC_1_SQRT_2).into_data(),
+                Tolerance::absolute(1e-6),
+            );
+        assert_eq!(config.parameter_count(), layer.num_params());
+    }
+
+    #[test]
+    fn output_is_that_of_attention_written_out_pixel_by_pixel() {
+        let (channels, heads, pixels) = (6, 3, 4);
+        let layer = layer(channels, heads);
+        let x = normal([1, channels, 2, 2]);
+        let read = |t: Tensor<4>| -> Vec<f64> { t.into_data().iter::<f64>().collect() };
+        let normed = layer.norm.forward(x.clone(), None);
+        let [q, k, v] =
+            [&layer.query, &layer.key, &layer.value].map(|conv| read(conv.forward(normed.clone())));
+
+        let size = channels / heads;
+        let at = |t: &[f64], head: usize, feature: usize, pixel: usize| {
+            t[(head * size + feature) * pixels + pixel]
+        };
+        let mut mixed = vec![0.0_f32; channels * pixels];
+        for head in 0..heads {
+            for i in 0..pixels {
+                let scores: Vec<f64> = (0..pixels)
+                    .map(|j| {
+                        let dot: f64 = (0..size)
+                            .map(|f| at(&q, head, f, i) * at(&k, head, f, j))
+                            .sum();
+                        (dot / (size as f64).sqrt()).exp()
+                    })
+                    .collect();
+                let total: f64 = scores.iter().sum();
+                for f in 0..size {
+                    let sum: f64 = (0..pixels).map(|j| scores[j] * at(&v, head, f, j)).sum();
+                    mixed[(head * size + f) * pixels + i] = (sum / total) as f32;
+                }
+            }
+        }
+        let mixed = Tensor::<1>::from_data(mixed.as_slice(), &Device::flex());
+        let expected = x
+            .clone()
+            .add(layer.output.forward(mixed.reshape([1, channels, 2, 2])))
+            .mul_scalar(FRAC_1_SQRT_2);
+        layer
+            .forward(x)
+            .into_data()
+            .assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(1e-5));
+    }
+
+    #[test]
+    fn permuting_the_pixels_permutes_the_output() {
+        let layer = layer(4, 2);
+        let x = normal([1, 4, 3, 3]);
+        let mirrored = layer.forward(x.clone().flip([2, 3])).flip([2, 3]);
+        mirrored
+            .into_data()
+            .assert_approx_eq::<f32>(&layer.forward(x).into_data(), Tolerance::absolute(1e-5));
+    }
+}

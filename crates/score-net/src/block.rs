@@ -1,0 +1,11 @@
+//! The layers that the networks are made of, one file each.
+
+mod activation;
+mod normalization;
+mod resampling;
+mod residual;
+
+pub use activation::silu;
+pub use normalization::{GroupNorm, GroupNormConfig, Modulation};
+pub use resampling::{Downsample, DownsampleConfig, Upsample, UpsampleConfig};
+pub use residual::{ResidualBlock, ResidualBlockConfig};

@@ -1,0 +1,35 @@
+//! Score networks in Burn: a U-Net for images, an MLP for points, EDM preconditioning.
+//!
+//! Two networks, [`UNet`] and [`Mlp`], take a noised sample and its noise level c_noise = ¼·ln(σ/α)
+//! and return something of the sample's shape. They know nothing of diffusion: what goes in is
+//! scaled, and what comes out is read, by the preconditioning around them.
+//!
+//! A network is described by plain serde data, [`NetworkConfig`], which together with the data's
+//! shape and a seed says everything about it: weights are drawn on the host, the same on every
+//! device, and nothing else is random. Output is exactly zero at the start.
+//!
+//! Layers are written for what Burn's CPU backend does well and badly (its exponential and every
+//! pass over memory are slow), without anything in them that is particular to it: see [`silu`] and
+//! [`GroupNorm`].
+//!
+//! [`silu`]: block::silu
+//! [`GroupNorm`]: block::GroupNorm
+
+mod attention;
+pub mod block;
+mod embedding;
+mod mlp;
+mod model;
+mod network;
+mod preconditioning;
+mod unet;
+
+pub use attention::{SelfAttention, SelfAttentionConfig};
+pub use embedding::{NoiseEmbedding, NoiseEmbeddingConfig, TimeEmbedding};
+pub use mlp::{Mlp, MlpConfig};
+pub use model::{Model, ModelConfig, ModelError, ModelScore};
+pub use network::{ConfigError, Network, NetworkConfig, Weights};
+pub use preconditioning::{
+    Preconditioning, PreconditioningConfig, PreconditioningError, PredictionKind,
+};
+pub use unet::{UNet, UNetConfig};

@@ -1,0 +1,228 @@
+//! A network by its configuration: which kind, and how large.
+
+mod error;
+mod weights;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+pub use self::error::ConfigError;
+pub(crate) use self::error::{nonempty, positive};
+pub use self::weights::Weights;
+use crate::mlp::{Mlp, MlpConfig};
+use crate::unet::{UNet, UNetConfig};
+
+/// Configuration of a [`Network`], as it stands in an experiment file and beside the weights.
+///
+/// `kind` says which network, the other fields are that network's:
+///
+/// ```
+/// # use score_net::{NetworkConfig, UNetConfig};
+/// let text = "
+///     kind = 'unet'
+///     patch = 2
+///     channels = 32
+/// ";
+/// let config: NetworkConfig = toml::from_str(text).unwrap();
+/// assert_eq!(
+///     config,
+///     NetworkConfig::UNet(UNetConfig { patch: 2, channels: 32, ..UNetConfig::default() })
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum NetworkConfig {
+    /// A U-Net, for images.
+    #[serde(rename = "unet")]
+    UNet(UNetConfig),
+    /// An MLP, for points.
+    #[serde(rename = "mlp")]
+    Mlp(MlpConfig),
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self::UNet(UNetConfig::default())
+    }
+}
+
+impl NetworkConfig {
+    /// Checks what can be checked without knowing the data.
+    ///
+    /// # Errors
+    ///
+    /// Names the field at fault.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::UNet(config) => config.validate(),
+            Self::Mlp(config) => config.validate(),
+        }
+    }
+
+    /// Builds the network for data of `shape`, channels × height × width, its weights drawn from
+    /// `seed`: the same ones on every device.
+    ///
+    /// A new network's output is exactly zero.
+    ///
+    /// # Errors
+    ///
+    /// Names the field that is at fault, or that does not go with the data's shape.
+    pub fn init(
+        &self,
+        shape: [usize; 3],
+        seed: u64,
+        device: &Device,
+    ) -> Result<Network, ConfigError> {
+        match self {
+            Self::UNet(config) => Ok(Network::UNet(config.init(shape, seed, device)?)),
+            Self::Mlp(config) => {
+                let features = nonempty(shape)?.iter().product();
+                Ok(Network::Mlp(config.init(features, seed, device)?))
+            }
+        }
+    }
+
+    /// Number of trainable parameters for data of `shape`, channels × height × width.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    pub fn parameter_count(&self, shape: [usize; 3]) -> Result<usize, ConfigError> {
+        match self {
+            Self::UNet(config) => config.parameter_count(shape),
+            Self::Mlp(config) => {
+                config.validate()?;
+                Ok(config.parameter_count(nonempty(shape)?.iter().product()))
+            }
+        }
+    }
+
+    /// One paragraph for a reader: kind, levels, sizes and number of parameters, for data of
+    /// `shape`, channels × height × width.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    pub fn describe(&self, shape: [usize; 3]) -> Result<String, ConfigError> {
+        let parameters = self.parameter_count(shape)?;
+        let body = match self {
+            Self::UNet(config) => config.describe(shape)?,
+            Self::Mlp(config) => format!(
+                "MLP for points of {} coordinates: {} residual blocks of width {}, {:?} time \
+                 embedding of {} features",
+                shape.iter().product::<usize>(),
+                config.blocks,
+                config.width,
+                config.time_embedding,
+                config.embedding,
+            ),
+        };
+        Ok(format!("{body}; {parameters} parameters"))
+    }
+}
+
+/// A network of either kind, `F(x, c_noise)`.
+///
+/// It is raw: what its output means, and how its input is scaled, is the preconditioning's affair.
+#[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one network per process"
+)]
+pub enum Network {
+    /// A U-Net.
+    UNet(UNet),
+    /// An MLP; images are flattened for it.
+    Mlp(Mlp),
+}
+
+impl Network {
+    /// Applies the network.
+    ///
+    /// # Shapes
+    ///
+    /// - x, output: `[batch, channels, height, width]`
+    /// - c_noise: `[batch]`, ¼·ln(σ/α)
+    ///
+    /// # Panics
+    ///
+    /// If the shape is not the one the network was built for.
+    pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
+        match self {
+            Self::UNet(unet) => unet.forward(x, c_noise),
+            Self::Mlp(mlp) => {
+                let shape = x.dims();
+                mlp.forward(x.flatten(1, 3), c_noise).reshape(shape)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_survive_toml_and_json() {
+        let configs = [
+            NetworkConfig::default(),
+            NetworkConfig::Mlp(MlpConfig::default()),
+        ];
+        for config in configs {
+            let text = toml::to_string(&config).unwrap();
+            assert_eq!(toml::from_str::<NetworkConfig>(&text).unwrap(), config);
+            let text = serde_json::to_string(&config).unwrap();
+            assert_eq!(
+                serde_json::from_str::<NetworkConfig>(&text).unwrap(),
+                config
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_or_kind_is_refused() {
+        let parse = |text| {
+            toml::from_str::<NetworkConfig>(text)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(parse("kind = 'unet'\nchanels = 3").contains("chanels"));
+        assert!(parse("kind = 'transformer'").contains("transformer"));
+        assert!(parse("channels = 3").contains("kind"));
+    }
+
+    #[test]
+    fn data_without_extent_are_refused() {
+        for config in [
+            NetworkConfig::default(),
+            NetworkConfig::Mlp(MlpConfig::default()),
+        ] {
+            let error = config.init([1, 0, 4], 0, &Device::flex()).unwrap_err();
+            assert_eq!(
+                error,
+                ConfigError::EmptyData {
+                    channels: 1,
+                    height: 0,
+                    width: 4
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn descriptions_say_levels_and_parameters() {
+        let config = NetworkConfig::UNet(UNetConfig {
+            patch: 2,
+            channels: 32,
+            multipliers: vec![1, 2],
+            ..UNetConfig::default()
+        });
+        let text = config.describe([1, 28, 28]).unwrap();
+        let parameters = config.parameter_count([1, 28, 28]).unwrap();
+        for part in ["1x28x28", "32 channels at 14x14", "64 channels at 7x7"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(text.contains(&format!("{parameters} parameters")), "{text}");
+    }
+}

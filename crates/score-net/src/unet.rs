@@ -1,0 +1,60 @@
+//! The U-Net, in the line of DDPM++ (Song et al. 2021) and ADM (Dhariwal & Nichol 2021).
+
+mod config;
+mod level;
+mod patch;
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::Tensor;
+
+pub use self::config::UNetConfig;
+use self::level::{DownLevel, Middle, UpLevel};
+use self::patch::{depth_to_space, space_to_depth};
+use crate::block::{GroupNorm, silu};
+use crate::embedding::NoiseEmbedding;
+
+/// A U-Net F(x, c_noise), built by [`UNetConfig::init`].
+///
+/// Pixels are gathered into patches, a convolution takes them to the base number of channels, a
+/// descent through the levels leaves a skip connection behind every block, an ascent joins them,
+/// and a convolution that starts at zero returns to the image's channels.
+#[derive(Module, Debug)]
+pub struct UNet {
+    embedding: NoiseEmbedding,
+    input: Conv2d,
+    down: Vec<DownLevel>,
+    middle: Middle,
+    up: Vec<UpLevel>,
+    norm: GroupNorm,
+    output: Conv2d,
+    patch: usize,
+}
+
+impl UNet {
+    /// Applies the network.
+    ///
+    /// # Shapes
+    ///
+    /// - x, output: `[batch, channels, height, width]`
+    /// - c_noise: `[batch]`, ¼·ln(σ/α)
+    ///
+    /// # Panics
+    ///
+    /// If x has other channels than the network was built for, or a height or width that `patch`
+    /// does not divide. Other heights and widths than it was built for are accepted.
+    pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
+        let embedding = self.embedding.forward(c_noise);
+        let mut hidden = self.input.forward(space_to_depth(x, self.patch));
+        let mut skips = vec![hidden.clone()];
+        for level in &self.down {
+            hidden = level.forward(hidden, &embedding, &mut skips);
+        }
+        hidden = self.middle.forward(hidden, &embedding);
+        for level in &self.up {
+            hidden = level.forward(hidden, &embedding, &mut skips);
+        }
+        let hidden = silu(self.norm.forward(hidden, None));
+        depth_to_space(self.output.forward(hidden), self.patch)
+    }
+}

@@ -1,0 +1,125 @@
+//! Solvers as plain data: their names, published defaults and construction.
+
+use std::str::FromStr;
+
+use sde_core::State;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::solver::ParameterError;
+use crate::{
+    AnnealedLangevin, EdmSampler, EulerMaruyama, EulerOde, GridConfig, HeunOde, Scheme, Solver,
+    SolverInfo,
+};
+
+/// Any solver of this crate, `name` naming it: what configuration files hold.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SolverConfig {
+    /// [`EulerMaruyama`].
+    EulerMaruyama {},
+    /// [`EulerOde`].
+    EulerOde {},
+    /// [`HeunOde`].
+    Heun {},
+    /// [`EdmSampler`].
+    Edm(EdmSampler),
+    /// [`AnnealedLangevin`].
+    AnnealedLangevin(AnnealedLangevin),
+}
+
+impl SolverConfig {
+    /// The names, as written in configuration files.
+    pub const NAMES: [&'static str; 5] = [
+        "euler-maruyama",
+        "euler-ode",
+        "heun",
+        "edm",
+        "annealed-langevin",
+    ];
+
+    /// The solver, its parameters checked, for states `X`.
+    ///
+    /// # Errors
+    /// Names the first parameter that the solver cannot work with.
+    pub fn build<X: State>(self) -> Result<Box<dyn Solver<X>>, ParameterError> {
+        self.scheme().validate()?;
+        Ok(match self {
+            Self::EulerMaruyama {} => Box::new(EulerMaruyama),
+            Self::EulerOde {} => Box::new(EulerOde),
+            Self::Heun {} => Box::new(HeunOde),
+            Self::Edm(solver) => Box::new(solver),
+            Self::AnnealedLangevin(solver) => Box::new(solver),
+        })
+    }
+
+    /// The solver's name, order and cost.
+    #[must_use]
+    pub fn info(self) -> SolverInfo {
+        self.scheme().info()
+    }
+
+    /// The spacing to use for a family, named as by [`AffineSde::name`](sde_core::AffineSde::name).
+    ///
+    /// The family's own for the solvers that step in t; EDM's ρ = 7 for EDM's solver, which steps in
+    /// σ/α, on every family; a geometric ladder for Langevin's levels.
+    #[must_use]
+    pub fn default_grid(self, family: &str) -> GridConfig {
+        match self {
+            Self::EulerMaruyama {} | Self::EulerOde {} | Self::Heun {} => {
+                GridConfig::published(family)
+            }
+            Self::Edm(_) => GridConfig::karras(),
+            Self::AnnealedLangevin(_) => GridConfig::LogSnr {},
+        }
+    }
+
+    /// The number of steps to use if nothing is known; for Langevin, of levels.
+    #[must_use]
+    pub fn default_steps(self) -> usize {
+        match self {
+            // N of Song et al. 2021, for every family.
+            Self::EulerMaruyama {} => 1000,
+            Self::EulerOde {} | Self::Heun {} => 100,
+            Self::Edm(EdmSampler { s_churn, .. }) if s_churn > 0.0 => 256,
+            Self::Edm(_) => 18,
+            // NCSN's ratio of neighbouring levels, 1.67, over the span of the families here.
+            Self::AnnealedLangevin(_) => 20,
+        }
+    }
+
+    /// The solver without its states.
+    fn scheme(&self) -> &dyn Scheme {
+        match self {
+            Self::EulerMaruyama {} => &EulerMaruyama,
+            Self::EulerOde {} => &EulerOde,
+            Self::Heun {} => &HeunOde,
+            Self::Edm(solver) => solver,
+            Self::AnnealedLangevin(solver) => solver,
+        }
+    }
+}
+
+/// A name that no solver has.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no solver `{name}`: it is one of {}", SolverConfig::NAMES.join(", "))]
+pub struct UnknownSolver {
+    /// What was asked for.
+    pub name: String,
+}
+
+impl FromStr for SolverConfig {
+    type Err = UnknownSolver;
+
+    /// The solver of that name, with its published parameters.
+    fn from_str(name: &str) -> Result<Self, UnknownSolver> {
+        match name {
+            "euler-maruyama" => Ok(Self::EulerMaruyama {}),
+            "euler-ode" => Ok(Self::EulerOde {}),
+            "heun" => Ok(Self::Heun {}),
+            "edm" => Ok(Self::Edm(EdmSampler::default())),
+            "annealed-langevin" => Ok(Self::AnnealedLangevin(AnnealedLangevin::default())),
+            _ => Err(UnknownSolver { name: name.into() }),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The walk over a time grid that all solvers share.
+//!
+//! A solver of this crate is one [`Step`]; the engine calls it for every interval, applies the last
+//! step, counts evaluations, reports to the observer and looks for states that are not finite.
+
+use sde_core::noise::{Noise, Role};
+use sde_core::{AffineSde, CountedScore, Score, State, StepIndex, Time};
+
+use crate::last_step::{can_end_at, posterior_mean};
+use crate::{
+    FiniteCheck, LastStep, Observer, Problem, Progress, Scheme, Solution, SolveError, Solver,
+    TimeGrid,
+};
+
+/// One interval of the grid, walked from `from` down to `to` < `from`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// Its index, counted from 0 at the noise.
+    pub index: StepIndex,
+    /// t_i.
+    pub from: Time,
+    /// t_{i+1}.
+    pub to: Time,
+}
+
+impl Interval {
+    /// h = t_i − t_{i+1} > 0.
+    #[must_use]
+    pub fn length(self) -> f64 {
+        self.from.0 - self.to.0
+    }
+}
+
+/// What a step may use of the run it belongs to.
+pub struct Run<'a, X> {
+    sde: &'a dyn AffineSde,
+    score: CountedScore<'a, X>,
+    noise: &'a dyn Noise<X>,
+    grid: &'a TimeGrid,
+}
+
+impl<X: State> Run<'_, X> {
+    /// The forward process.
+    #[must_use]
+    pub fn sde(&self) -> &dyn AffineSde {
+        self.sde
+    }
+
+    /// The times of the run.
+    #[must_use]
+    pub fn grid(&self) -> &TimeGrid {
+        self.grid
+    }
+
+    /// s(x, t); it counts as one evaluation.
+    pub fn score(&self, x: &X, t: Time) -> X {
+        self.score.score(x, t)
+    }
+
+    /// Standard normal noise of `like`'s shape.
+    pub fn noise(&self, like: &X, step: StepIndex, role: Role) -> X {
+        self.noise.standard_normal(like, step, role)
+    }
+
+    /// Tweedie's E[x₀ | x_t = x], for one evaluation.
+    pub fn posterior_mean(&self, x: &X, t: Time) -> X {
+        posterior_mean(self.sde, t, x, self.score(x, t))
+    }
+}
+
+/// One step of a fixed-grid solver, which the engine makes a [`Solver`].
+///
+/// A step must treat every sample of the batch by itself, and draw noise from [`Run::noise`] only.
+pub trait Step<X: State>: Scheme {
+    /// What the solver does at the grid's first time, before the first interval; nothing by default.
+    fn begin(&self, _run: &Run<'_, X>, _t: Time, x: X) -> X {
+        x
+    }
+
+    /// From x at `interval.from` to the state at `interval.to`.
+    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X) -> X;
+
+    /// The last of [`LastStep::Denoise`], step number `index`: from x at the grid's last time to a
+    /// sample. The posterior mean by default.
+    fn denoise(&self, run: &Run<'_, X>, _index: StepIndex, t: Time, x: X) -> X {
+        run.posterior_mean(&x, t)
+    }
+}
+
+impl<X: State, S: Step<X>> Solver<X> for S {
+    fn solve(
+        &self,
+        problem: &Problem<'_, X>,
+        grid: &TimeGrid,
+        mut x: X,
+        noise: &dyn Noise<X>,
+        observer: &mut dyn Observer<X>,
+    ) -> Result<Solution<X>, SolveError> {
+        self.validate()?;
+        check_state(&x)?;
+        check_grid(problem.sde, grid)?;
+        let run = Run {
+            sde: problem.sde,
+            score: CountedScore::new(problem.score),
+            noise,
+            grid,
+        };
+        let steps = grid.steps();
+        let mut report = |step: usize, time: Time, x: &X| {
+            let (step, nfe) = (StepIndex(step), run.score.evaluations());
+            let look = problem.finite_check == FiniteCheck::EachStep || step.0 == steps;
+            if look && !x.is_finite() {
+                return Err(SolveError::NotFinite { step, time });
+            }
+            let progress = Progress {
+                step,
+                steps,
+                time,
+                x,
+                nfe,
+            };
+            if observer.observe(progress).is_break() {
+                return Err(SolveError::Stopped { step, time });
+            }
+            Ok(())
+        };
+
+        x = self.begin(&run, grid.start(), x);
+        report(0, grid.start(), &x)?;
+        for (i, ends) in grid.times().windows(2).enumerate() {
+            let interval = Interval {
+                index: StepIndex(i),
+                from: ends[0],
+                to: ends[1],
+            };
+            x = self.advance(&run, interval, x);
+            report(i + 1, interval.to, &x)?;
+        }
+        if grid.last_step() == LastStep::Denoise {
+            x = self.denoise(&run, StepIndex(steps - 1), grid.end(), x);
+            report(steps, Time(0.0), &x)?;
+        }
+
+        let nfe = run.score.evaluations();
+        let (solver, family) = (self.info().name, problem.sde.name());
+        tracing::debug!(solver, family, steps, nfe, batch = x.batch(), "solved");
+        Ok(Solution { x, nfe })
+    }
+}
+
+fn check_state<X: State>(x: &X) -> Result<(), SolveError> {
+    let (batch, sample_len) = (x.batch(), x.sample_len());
+    if batch == 0 || sample_len == 0 {
+        return Err(SolveError::Empty { batch, sample_len });
+    }
+    Ok(())
+}
+
+fn check_grid(sde: &dyn AffineSde, grid: &TimeGrid) -> Result<(), SolveError> {
+    let (start, end, t_max) = (grid.start(), grid.end(), sde.t_max());
+    if start > t_max || !can_end_at(sde, end) {
+        let family = sde.name();
+        return Err(SolveError::GridOutsideProcess {
+            family,
+            start,
+            end,
+            t_max,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! What the solvers claim, checked on worlds whose scores are exact.
+
+mod batches;
+mod configuration;
+mod distributions;
+mod exact_variances;
+mod families;
+mod goodness_of_fit;
+mod grids;
+mod ode_orders;
+mod published_numbers;
+mod regression;
+mod runs;
+mod scripted_noise;
+mod sde_orders;
+mod second_methods;

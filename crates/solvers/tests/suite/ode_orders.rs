@@ -1,0 +1,96 @@
+//! The orders of the ODE solvers, measured on a mixture against a fourth-order method of another kind.
+#![allow(clippy::print_stdout)]
+
+use ndarray::Array2;
+use sde_core::noise::CounterNoise;
+use sde_core::worlds::GaussianMixture;
+use sde_core::{AffineSde, Marginal, Score, Sigma};
+use solvers::{
+    EdmSampler, EulerOde, GridConfig, GridSpec, HeunOde, LastStep, Order, Problem, Solver,
+    Unobserved, sample_prior,
+};
+
+use crate::{families, regression::order};
+
+type X = Array2<f64>;
+
+/// The probability flow from T to t_min by the classical Runge-Kutta method on
+/// d(x/α)/d ln σ̃ = −σ̃ σ s(x, t), with σ̃ = σ/α: other variables, another grid, another method.
+fn reference(sde: &dyn AffineSde, world: &GaussianMixture, x: &X, steps: usize) -> X {
+    let score = world.under(sde);
+    let [first, last] = [sde.t_max(), sde.t_min_sampling()].map(|t| sde.marginal(t));
+    let log = |m: Marginal| m.sigma_ratio().0.ln();
+    let h = (log(last) - log(first)) / steps as f64;
+    let slope = |x: &X, log_sigma: f64| {
+        let t = sde.time_at_sigma(Sigma(log_sigma.exp()));
+        let m = sde.marginal(t);
+        score.score(&(m.alpha * x), t) * (-log_sigma.exp() * m.sigma)
+    };
+    let mut x = x / first.alpha;
+    for i in 0..steps {
+        let l = log(first) + i as f64 * h;
+        let k1 = slope(&x, l);
+        let k2 = slope(&(&x + &(0.5 * h * &k1)), l + 0.5 * h);
+        let k3 = slope(&(&x + &(0.5 * h * &k2)), l + 0.5 * h);
+        let k4 = slope(&(&x + &(h * &k3)), l + h);
+        x = x + (h / 6.0) * (k1 + 2.0 * k2 + 2.0 * k3 + k4);
+    }
+    x * last.alpha
+}
+
+/// The root mean square over `x` and `exact`, per sample.
+fn distance(x: &X, exact: &X) -> f64 {
+    ((x - exact).mapv(|d| d * d).sum() / x.nrows() as f64).sqrt()
+}
+
+#[test]
+fn every_ode_solver_has_the_order_it_states_on_every_family() {
+    let world = GaussianMixture::eight_gaussians();
+    let noise = CounterNoise::new(5);
+    println!("RMS error on eight Gaussians, and the order fitted to it");
+    println!("family    grid     solver        N=128     256      512     1024   order");
+    for sde in families::all() {
+        let sde = sde.as_ref();
+        let score = world.under(sde);
+        let problem = Problem::new(sde, &score);
+        let x_t = sample_prior(sde, &X::zeros((16, 2)), &noise);
+        let exact = reference(sde, &world, &x_t, 2000);
+        let own = GridConfig::published(sde.name());
+        let cases: [(&dyn Solver<X>, GridConfig); 3] = [
+            (&EulerOde, own),
+            (&HeunOde, own),
+            (&EdmSampler::default(), GridConfig::karras()),
+        ];
+        for (solver, spacing) in cases {
+            let errors = [128, 256, 512, 1024].map(|steps| {
+                let grid = GridSpec::new(spacing, steps)
+                    .ending_with(LastStep::Plain)
+                    .build(sde)
+                    .unwrap();
+                let solution = solver
+                    .solve(&problem, &grid, x_t.clone(), &noise, &mut Unobserved)
+                    .unwrap();
+                (steps, distance(&solution.x, &exact))
+            });
+            let info = solver.info();
+            let measured = order(&errors);
+            let columns = errors.map(|(_, error)| format!("{error:.2e}")).join(" ");
+            let (family, grid) = (sde.name(), spacing.name());
+            println!("{family:9} {grid:8} {:10} {columns}   {measured:.3}", info.name);
+            let Order::Ode(stated) = info.order else {
+                panic!("{} states {}", info.name, info.order);
+            };
+            assert!((measured - f64::from(stated)).abs() < 0.2);
+        }
+    }
+}
+
+#[test]
+fn the_reference_is_converged_far_beyond_the_errors_measured_with_it() {
+    let world = GaussianMixture::eight_gaussians();
+    for sde in families::all() {
+        let x_t = sample_prior(sde.as_ref(), &X::zeros((16, 2)), &CounterNoise::new(5));
+        let [coarse, fine] = [1000, 2000].map(|n| reference(sde.as_ref(), &world, &x_t, n));
+        assert!(distance(&coarse, &fine) < 1e-8);
+    }
+}

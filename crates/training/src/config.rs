@@ -1,0 +1,168 @@
+//! How to train, as plain data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ObjectiveConfig, TrainingError};
+
+/// The optimiser, its schedule, and when to report.
+///
+/// Defaults are those of Song et al. 2021 (appendix C and G) where they hold for short runs; what
+/// differs says so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// The number of optimiser steps.
+    pub steps: u64,
+    /// Samples a step.
+    pub batch_size: usize,
+    /// The seed of the weights, the data's order, the times and the noise.
+    pub seed: u64,
+    /// The peak learning rate.
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises from 0.
+    pub warmup_steps: u64,
+    /// The learning rate at the last step, as a share of the peak; the way down is a cosine. 1 keeps
+    /// it constant, as published.
+    pub final_learning_rate: f64,
+    /// AdamW's β₁ and β₂.
+    pub betas: [f64; 2],
+    /// AdamW's ε; 1e-8 as published (Burn's own default is 1e-5).
+    pub epsilon: f64,
+    /// AdamW's decoupled weight decay; 0 as published.
+    pub weight_decay: f64,
+    /// The largest global norm of the gradient; 0 never clips. The loop's metrics record the norm.
+    pub clip_norm: f64,
+    /// The decay d of the weights' moving average; while it warms up, min(d, (1 + n)/(10 + n)).
+    pub ema_decay: f64,
+    /// What is minimised.
+    pub objective: ObjectiveConfig,
+    /// Steps between lines of `metrics.jsonl`, each the mean over them.
+    pub log_every: u64,
+    /// Steps between sample grids; 0 draws none before the end.
+    pub sample_every: u64,
+    /// Steps between checkpoints; 0 writes one at the end alone.
+    pub checkpoint_every: u64,
+    /// How many checkpoints are kept.
+    pub keep_checkpoints: usize,
+    /// Steps between looks at the losses, each of which waits for the device. A loss that is not
+    /// finite is noticed that late, but always before a checkpoint is written.
+    pub check_every: u64,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            steps: 10_000,
+            batch_size: 64,
+            seed: 0,
+            learning_rate: 2e-4,
+            warmup_steps: 500,
+            final_learning_rate: 1.0,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+            ema_decay: 0.9999,
+            objective: ObjectiveConfig::default(),
+            log_every: 50,
+            sample_every: 1000,
+            checkpoint_every: 1000,
+            keep_checkpoints: 2,
+            check_every: 10,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// Refuses what cannot be trained with.
+    ///
+    /// # Errors
+    /// [`TrainingError::Config`] names the first field that is wrong, its value and what it must be.
+    pub fn validate(&self) -> Result<(), TrainingError> {
+        let unit = |x: f64| (0.0..1.0).contains(&x);
+        let checks = [
+            (self.steps > 0, "steps", self.steps.to_string(), "at least 1"),
+            (self.batch_size > 0, "batch_size", self.batch_size.to_string(), "at least 1"),
+            (
+                self.learning_rate > 0.0 && self.learning_rate.is_finite(),
+                "learning_rate",
+                self.learning_rate.to_string(),
+                "above 0 and finite",
+            ),
+            (
+                (0.0..=1.0).contains(&self.final_learning_rate),
+                "final_learning_rate",
+                self.final_learning_rate.to_string(),
+                "a share of the peak, from 0 to 1",
+            ),
+            (
+                self.betas.iter().all(|&b| unit(b)),
+                "betas",
+                format!("{:?}", self.betas),
+                "both at least 0 and below 1",
+            ),
+            (
+                self.epsilon > 0.0 && self.epsilon.is_finite(),
+                "epsilon",
+                self.epsilon.to_string(),
+                "above 0 and finite",
+            ),
+            (
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+                "weight_decay",
+                self.weight_decay.to_string(),
+                "at least 0 and finite",
+            ),
+            (
+                self.clip_norm >= 0.0 && self.clip_norm.is_finite(),
+                "clip_norm",
+                self.clip_norm.to_string(),
+                "above 0, or 0 for no clipping",
+            ),
+            (unit(self.ema_decay), "ema_decay", self.ema_decay.to_string(), "at least 0 and below 1"),
+            (self.log_every > 0, "log_every", self.log_every.to_string(), "at least 1"),
+            (self.check_every > 0, "check_every", self.check_every.to_string(), "at least 1"),
+            (
+                self.keep_checkpoints > 0,
+                "keep_checkpoints",
+                self.keep_checkpoints.to_string(),
+                "at least 1",
+            ),
+        ];
+        for (holds, field, value, must) in checks {
+            if !holds {
+                return Err(TrainingError::Config {
+                    field: format!("training.{field}"),
+                    value,
+                    must,
+                });
+            }
+        }
+        self.objective.validate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_possible() {
+        TrainingConfig::default().validate().unwrap();
+    }
+
+    #[test]
+    fn an_impossible_value_is_refused_by_the_name_of_its_field() {
+        let refuse = |config: TrainingConfig, field: &str| {
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.contains(field), "{message}");
+        };
+        let base = TrainingConfig::default;
+        refuse(TrainingConfig { steps: 0, ..base() }, "training.steps");
+        refuse(TrainingConfig { batch_size: 0, ..base() }, "training.batch_size");
+        refuse(TrainingConfig { learning_rate: f64::NAN, ..base() }, "training.learning_rate");
+        refuse(TrainingConfig { betas: [0.9, 1.0], ..base() }, "training.betas");
+        refuse(TrainingConfig { ema_decay: 1.0, ..base() }, "training.ema_decay");
+        refuse(TrainingConfig { clip_norm: -1.0, ..base() }, "training.clip_norm");
+    }
+}

@@ -1,0 +1,113 @@
+//! What can go wrong while training.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A fault of a training run.
+#[derive(Debug, Error)]
+pub enum TrainingError {
+    /// A configuration value that cannot be trained with.
+    #[error("{field} = {value} is not possible: it must be {must}")]
+    Config {
+        /// The field, as in the configuration file.
+        field: String,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        must: &'static str,
+    },
+    /// The loss or a gradient became NaN or infinite.
+    #[error(
+        "{what} is not finite at step {step} (t = {t:.6e}, σ/α = {sigma_ratio:.6e}); the weights since the last \
+         checkpoint are lost. Lower training.learning_rate, or set training.clip_norm"
+    )]
+    NotFinite {
+        /// The loss, or the gradient.
+        what: &'static str,
+        /// The step, counted from 1.
+        step: u64,
+        /// The time of the offending sample; for a gradient, the smallest of the batch.
+        t: f64,
+        /// Its noise level.
+        sigma_ratio: f64,
+    },
+    /// The data set is not what the model expects.
+    #[error("the data has samples of shape {data:?}, the model wants {model:?}")]
+    Shape {
+        /// Of the data.
+        data: [usize; 3],
+        /// Of the model.
+        model: [usize; 3],
+    },
+    /// A file or folder that could not be read or written.
+    #[error("{}: {action}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A checkpoint that is not whole, or not one.
+    #[error("{}: not a usable checkpoint: {fault}", path.display())]
+    Checkpoint {
+        /// The checkpoint's folder, or the file in it.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        fault: String,
+    },
+    /// A checkpoint of another model.
+    #[error(
+        "{}: this checkpoint is of another model: {difference}. Resume with the configuration in its run \
+         folder, or train into another folder", path.display()
+    )]
+    Architecture {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// The field that differs, with both values.
+        difference: String,
+    },
+    /// A run folder that holds a run already, or none.
+    #[error("{}: {fault}", path.display())]
+    RunFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        fault: String,
+    },
+    /// The model could not be built.
+    #[error(transparent)]
+    Model(#[from] score_net::ModelError),
+    /// The process could not be built.
+    #[error(transparent)]
+    Sde(#[from] sde_core::SdeError),
+    /// The data could not be ordered.
+    #[error(transparent)]
+    Data(#[from] data::DataError),
+    /// The watcher asked to stop.
+    #[error("stopped after step {step}; `--resume` goes on from the last checkpoint")]
+    Stopped {
+        /// The last step that was completed.
+        step: u64,
+    },
+    /// Whatever the watcher could not do, in its words.
+    #[error("{0}")]
+    Watch(String),
+}
+
+impl TrainingError {
+    /// An I/O fault with the path and the action it befell.
+    pub(crate) fn io(
+        path: impl Into<PathBuf>,
+        action: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io {
+            path,
+            action,
+            source,
+        }
+    }
+}

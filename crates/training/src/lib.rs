@@ -1,0 +1,27 @@
+//! Denoising score matching (Vincent 2011; Song & Ermon 2019; Song et al. 2021, eq. 7): objectives,
+//! the optimiser's step, EMA, checkpoints, and the loop around them.
+//!
+//! - [`Objective`]: which t, which weight, which target; a batch as a function of (seed, step);
+//! - [`Trainer`]: one step at a time, on any device;
+//! - [`Checkpoint`]: what a run needs to go on, on disk, atomically;
+//! - [`RunFolder`]: where a run keeps its configuration, metrics, samples and checkpoints;
+//! - [`run`]: the loop, with a [`Watch`] for whoever looks on.
+
+pub mod checkpoint;
+pub mod clipping;
+pub mod config;
+pub mod ema;
+pub mod error;
+pub mod learning_rate;
+pub mod objective;
+pub mod run;
+pub mod run_folder;
+pub mod trainer;
+
+pub use checkpoint::{Checkpoint, CheckpointManifest};
+pub use config::TrainingConfig;
+pub use error::TrainingError;
+pub use objective::{Objective, ObjectiveConfig, TimeSampler, Weighting};
+pub use run::{Watch, run};
+pub use run_folder::{MetricsRecord, RunFolder};
+pub use trainer::Trainer;

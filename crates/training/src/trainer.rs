@@ -1,0 +1,284 @@
+//! One optimiser step at a time.
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+use data::{EpochOrder, Source};
+use score_net::{Model, ModelConfig, Network};
+use sde_core::{SdeConfig, Time};
+
+use crate::checkpoint::Weights;
+use crate::clipping::clip_global_norm;
+use crate::objective::Batch;
+use crate::{Objective, TrainingConfig, TrainingError, ema, learning_rate};
+
+/// A model in training: weights, their average, the optimiser, and where it stands.
+///
+/// Step k sees a batch that depends on (seed, k) alone; so a trainer restored from a
+/// [`Checkpoint`](crate::Checkpoint) goes on exactly as if it had never stopped.
+pub struct Trainer<'a> {
+    config: TrainingConfig,
+    objective: Objective,
+    source: &'a dyn Source,
+    order: EpochOrder,
+    device: Device,
+    model: Model,
+    average: Network,
+    optimizer: ModuleOptimizer,
+    step: u64,
+    batch: Batch,
+    indices: Vec<usize>,
+    unread: Vec<Unread>,
+    read: Summary,
+}
+
+/// What a step left on the device, not looked at yet.
+struct Unread {
+    step: u64,
+    losses: Tensor<1>,
+    norm: Tensor<1>,
+    times: Vec<Time>,
+    clipped_above: f64,
+}
+
+/// Sums over the steps that were looked at since the last report.
+#[derive(Clone, Copy, Debug, Default)]
+struct Summary {
+    steps: u64,
+    loss: f64,
+    norm: f64,
+    clipped: u64,
+}
+
+/// Means over the steps since the last report.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Means {
+    /// The loss.
+    pub loss: f64,
+    /// The global norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// The share of steps whose gradient was clipped.
+    pub clipped: f64,
+}
+
+impl<'a> Trainer<'a> {
+    /// A fresh trainer, its weights drawn from the configuration's seed.
+    ///
+    /// # Errors
+    /// A configuration that cannot be worked with, or data of another shape than the model's.
+    pub fn new(
+        config: TrainingConfig,
+        sde: SdeConfig,
+        model: &ModelConfig,
+        source: &'a dyn Source,
+        device: &Device,
+    ) -> Result<Self, TrainingError> {
+        config.validate()?;
+        if source.sample_shape() != model.shape {
+            return Err(TrainingError::Shape {
+                data: source.sample_shape(),
+                model: model.shape,
+            });
+        }
+        let device = device.clone().autodiff();
+        let order = EpochOrder::new(source.len(), config.seed)?;
+        let sigma_data = model.preconditioning.sigma_data;
+        let model = model.init(config.seed, &device)?;
+        let prediction = model.preconditioning.prediction();
+        let objective = Objective::new(config.objective, sde.build()?, prediction, sigma_data)?;
+        let optimizer = AdamWConfig::new()
+            .with_beta_1(config.betas[0] as f32)
+            .with_beta_2(config.betas[1] as f32)
+            .with_epsilon(config.epsilon as f32)
+            .with_weight_decay(config.weight_decay as f32)
+            .init();
+        Ok(Self {
+            objective,
+            source,
+            order,
+            average: model.network.valid(),
+            device,
+            model,
+            optimizer,
+            step: 0,
+            batch: Batch::default(),
+            indices: Vec::new(),
+            unread: Vec::new(),
+            read: Summary::default(),
+            config,
+        })
+    }
+
+    /// The number of steps done.
+    pub fn step_count(&self) -> u64 {
+        self.step
+    }
+
+    /// How it is trained.
+    pub fn config(&self) -> &TrainingConfig {
+        &self.config
+    }
+
+    /// What is minimised.
+    pub fn objective(&self) -> &Objective {
+        &self.objective
+    }
+
+    /// The model with its averaged weights, ready for sampling.
+    pub fn averaged_model(&self) -> Model {
+        Model {
+            network: self.average.clone(),
+            preconditioning: self.model.preconditioning,
+        }
+    }
+
+    /// The model as trained, without the average.
+    pub fn model(&self) -> Model {
+        self.model.valid()
+    }
+
+    /// Takes one step: forward, backward, clip, AdamW, EMA.
+    ///
+    /// # Errors
+    /// [`TrainingError::NotFinite`] at the first look that finds a loss or gradient that is not
+    /// finite; there is one look every [`TrainingConfig::check_every`] steps.
+    pub fn step(&mut self) -> Result<(), TrainingError> {
+        let (seed, batch_size) = (self.config.seed, self.config.batch_size);
+        self.order
+            .indices(self.step, batch_size, &mut self.indices);
+        self.objective.draw(
+            self.source,
+            &self.indices,
+            seed,
+            self.step,
+            &mut self.batch,
+        );
+        let losses = self.losses();
+        let mut gradients = GradientsParams::from_grads(
+            losses.clone().mean().backward(),
+            &self.model.network,
+        );
+        let norm = clip_global_norm(
+            &self.model.network,
+            &mut gradients,
+            self.config.clip_norm,
+            &self.device.clone().without_autodiff(),
+        );
+        let rate = learning_rate::learning_rate(&self.config, self.step);
+        self.model.network =
+            self.optimizer
+                .step(rate, self.model.network.clone(), gradients);
+        let decay = ema::warmed_up_decay(self.config.ema_decay, self.step);
+        self.average = ema::updated(self.average.clone(), &self.model.network, decay);
+        self.step += 1;
+        self.unread.push(Unread {
+            step: self.step,
+            losses: losses.without_autodiff(),
+            norm,
+            times: self.batch.times.clone(),
+            clipped_above: self.config.clip_norm,
+        });
+        if self.unread.len() as u64 >= self.config.check_every {
+            self.look()?;
+        }
+        Ok(())
+    }
+
+    /// The weighted mean squared error of each sample, `[batch]`.
+    fn losses(&self) -> Tensor<1> {
+        let [channels, height, width] = self.source.sample_shape();
+        let batch = self.batch.weights.len();
+        let shape = [batch, channels, height, width];
+        let upload = |values: &[f32]| -> Tensor<4> {
+            Tensor::from_data(TensorData::new(values.to_vec(), shape), &self.device)
+        };
+        let weights = TensorData::new(self.batch.weights.clone(), [batch]);
+        let weights = Tensor::<1>::from_data(weights, &self.device);
+        let output = self
+            .model
+            .forward(upload(&self.batch.noisy), &self.batch.marginals);
+        let error = output - upload(&self.batch.target);
+        let mean_square = error.square().reshape([batch as i32, -1]).mean_dim(1);
+        mean_square.reshape([batch]) * weights
+    }
+
+    /// Reads what the last steps left on the device, and refuses to go on from what is not finite.
+    ///
+    /// # Errors
+    /// [`TrainingError::NotFinite`] names the step, the quantity and the time.
+    pub fn look(&mut self) -> Result<(), TrainingError> {
+        for unread in std::mem::take(&mut self.unread) {
+            let losses: Vec<f64> = unread.losses.into_data().iter::<f64>().collect();
+            let norm: f64 = unread.norm.into_data().iter::<f64>().sum();
+            let fault = |what, t: Time| TrainingError::NotFinite {
+                what,
+                step: unread.step,
+                t: t.0,
+                sigma_ratio: self.objective.sde().marginal(t).sigma_ratio().0,
+            };
+            if let Some(sample) = losses.iter().position(|loss| !loss.is_finite()) {
+                return Err(fault("the loss", unread.times[sample]));
+            }
+            if !norm.is_finite() {
+                let smallest = unread.times.iter().copied();
+                let smallest = smallest.min_by(|a, b| a.0.total_cmp(&b.0));
+                return Err(fault("the gradient", smallest.unwrap_or(Time(0.0))));
+            }
+            self.read.steps += 1;
+            self.read.loss += losses.iter().sum::<f64>() / losses.len() as f64;
+            self.read.norm += norm;
+            let limit = unread.clipped_above;
+            self.read.clipped += u64::from(limit > 0.0 && norm > limit);
+        }
+        Ok(())
+    }
+
+    /// The means since the last call, or none if no step was taken.
+    ///
+    /// # Errors
+    /// As [`Trainer::look`], which it calls first.
+    pub fn take_means(&mut self) -> Result<Option<Means>, TrainingError> {
+        self.look()?;
+        let Summary {
+            steps,
+            loss,
+            norm,
+            clipped,
+        } = std::mem::take(&mut self.read);
+        let n = steps as f64;
+        Ok((steps > 0).then(|| Means {
+            loss: loss / n,
+            grad_norm: norm / n,
+            clipped: clipped as f64 / n,
+        }))
+    }
+
+    /// What a checkpoint must hold of this trainer.
+    ///
+    /// # Errors
+    /// As [`Trainer::look`]: weights that are not finite are never stored.
+    pub(crate) fn weights(&mut self) -> Result<Weights, TrainingError> {
+        self.look()?;
+        Ok(Weights {
+            step: self.step,
+            network: self.model.network.valid(),
+            average: self.average.clone(),
+            optimizer: self.optimizer.to_record(),
+        })
+    }
+
+    /// Goes on from a checkpoint's weights, on this trainer's device.
+    pub(crate) fn restore(&mut self, weights: Weights) {
+        self.step = weights.step;
+        self.model.network = weights.network.train();
+        self.average = weights.average;
+        self.optimizer = self.optimizer.clone().load_record(weights.optimizer);
+        self.unread.clear();
+        self.read = Summary::default();
+    }
+
+    /// The device without autodiff, where checkpoints are read to.
+    pub(crate) fn device(&self) -> Device {
+        self.device.clone().without_autodiff()
+    }
+}

@@ -1,0 +1,86 @@
+//! Benchmarks, and what they say about the backends.
+
+use anyhow::{Context, Result, bail};
+use clap::Args as ClapArgs;
+
+use crate::command::{Command, target_dir};
+use crate::forward::Backend;
+use crate::table;
+
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// The backends to compile in, separated by commas
+    #[arg(long, value_delimiter = ',', default_value = "flex")]
+    backend: Vec<String>,
+    /// Print the table of the last measurements and measure nothing
+    #[arg(long)]
+    table: bool,
+    /// Handed on to criterion, such as a filter on names
+    #[arg(last = true)]
+    rest: Vec<String>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if !args.table {
+        command(&args.backend, &args.rest)?.run()?;
+    }
+    let folder = target_dir().join("criterion");
+    let rows = table::read(&folder)
+        .with_context(|| format!("could not read criterion's results in {}", folder.display()))?;
+    if rows.is_empty() {
+        bail!(
+            "there are no results in {}: run `cargo xtask bench` without --table",
+            folder.display()
+        );
+    }
+    print!("{}", table::render(&rows));
+    Ok(())
+}
+
+/// `cargo bench` in the profile `dev`, which is optimised in this workspace, so that Burn is not
+/// built a second time.
+fn command(backends: &[String], rest: &[String]) -> Result<Command> {
+    let mut features: Vec<&str> = Vec::new();
+    for name in backends {
+        let feature = Backend::parse(name).context("--backend")?.feature();
+        features.extend(feature.filter(|feature| !features.contains(feature)));
+    }
+    let mut command = Command::cargo(["bench", "--package", "benches", "--profile", "dev"]);
+    if !features.is_empty() {
+        command = command.args(["--features", &features.join(",")]);
+    }
+    if !rest.is_empty() {
+        command = command.args(["--"]).args(rest);
+    }
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(backends: &[&str], rest: &[&str]) -> String {
+        let owned = |words: &[&str]| {
+            words
+                .iter()
+                .map(|&word| word.to_owned())
+                .collect::<Vec<_>>()
+        };
+        command(&owned(backends), &owned(rest)).unwrap().to_string()
+    }
+
+    #[test]
+    fn the_list_of_backends_becomes_the_list_of_features() {
+        let head = "cargo bench --package benches --profile dev";
+        assert_eq!(typed(&["flex"], &[]), head);
+        assert_eq!(
+            typed(&["flex", "wgpu", "cuda", "wgpu"], &[]),
+            format!("{head} --features wgpu,cuda")
+        );
+        assert_eq!(
+            typed(&["flex"], &["train_step", "--quick"]),
+            format!("{head} -- train_step --quick")
+        );
+        assert!(command(&["gpu".to_owned()], &[]).is_err());
+    }
+}
