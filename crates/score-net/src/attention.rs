@@ -69,6 +69,10 @@ impl SelfAttention {
     /// # Shapes
     ///
     /// - x, output: `[batch, channels, height, width]`
+    ///
+    /// # Panics
+    ///
+    /// If the number of heads does not divide the channels.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let width_of_head = channels / self.heads;

@@ -33,3 +33,8 @@ pub use preconditioning::{
     Preconditioning, PreconditioningConfig, PreconditioningError, PredictionKind,
 };
 pub use unet::{UNet, UNetConfig};
+
+/// The README's snippet, compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

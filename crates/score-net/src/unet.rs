@@ -3,6 +3,7 @@
 mod config;
 mod level;
 mod patch;
+mod plan;
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;

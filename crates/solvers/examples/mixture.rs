@@ -28,12 +28,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for x in solution.x.outer_iter() {
         counts[nearest_mode(&world, x)] += 1;
     }
-    println!("{} samples, {} evaluations", solution.x.nrows(), solution.nfe);
+    println!(
+        "{} samples, {} evaluations",
+        solution.x.nrows(),
+        solution.nfe
+    );
     println!("mode                share   truth");
     for (k, (mean, count)) in world.means().outer_iter().zip(counts).enumerate() {
         let share = f64::from(count) / solution.x.nrows() as f64;
         let truth = world.weights()[k];
-        println!("({:6.3}, {:6.3})    {share:.4}  {truth:.4}", mean[0], mean[1]);
+        println!(
+            "({:6.3}, {:6.3})    {share:.4}  {truth:.4}",
+            mean[0], mean[1]
+        );
     }
     Ok(())
 }

@@ -15,8 +15,9 @@ use crate::{Order, Scheme, SolverInfo};
 /// which leaves x/α as it is. Steps are those of x/α, written for x.
 ///
 /// It takes T evaluations a level, plus one for [`LastStep::Denoise`](crate::LastStep::Denoise), which
-/// Song & Ermon 2020 (NCSNv2) add to algorithm 1. Its samples tend to the distribution of the last
-/// level as T grows and the steps shrink; the levels alone do not make it converge.
+/// Song & Ermon 2020 (NCSNv2) add to algorithm 1. The levels sink faster than the dynamics can follow: on
+/// Gaussian data under VP, 20 levels with the published parameters end with 6 % too much variance, 100
+/// levels with T = 10 and ε = 1 with 2.5 % for half the evaluations.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AnnealedLangevin {
@@ -42,7 +43,8 @@ pub enum LangevinStep {
     ///
     /// The step is held at σ² at most. There x + ε_i s is Tweedie's α E[x₀ | x] already, and in few
     /// dimensions ‖s‖ does come near 0. In many, ‖z‖/‖s‖ is about σ, the step about 2r²σ² = 0.05 σ²,
-    /// and the bound never acts.
+    /// and the bound never acts. So this rule is for pictures: for points in the plane z and the step
+    /// that it decides depend on each other too much, and the samples are visibly off.
     /// The norms synchronise with the device at every step.
     Snr {
         /// r, the ratio of signal to noise of a step; 0.16 as published.

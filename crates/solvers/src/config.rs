@@ -13,6 +13,8 @@ use crate::{
 };
 
 /// Any solver of this crate, `name` naming it: what configuration files hold.
+///
+/// Variants without parameters have braces, because serde lets a unit variant take any field in silence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SolverConfig {
@@ -80,7 +82,8 @@ impl SolverConfig {
         match self {
             // N of Song et al. 2021, for every family.
             Self::EulerMaruyama {} => 1000,
-            Self::EulerOde {} | Self::Heun {} => 100,
+            Self::EulerOde {} => 100,
+            Self::Heun {} => 50,
             Self::Edm(EdmSampler { s_churn, .. }) if s_churn > 0.0 => 256,
             Self::Edm(_) => 18,
             // NCSN's ratio of neighbouring levels, 1.67, over the span of the families here.

@@ -1,7 +1,7 @@
 //! Euler-Maruyama for the reverse-time SDE.
 
-use sde_core::noise::Role;
 use sde_core::State;
+use sde_core::noise::Role;
 
 use crate::engine::{Interval, Run, Step};
 use crate::{Order, Scheme, SolverInfo};

@@ -8,6 +8,8 @@ use crate::LastStep;
 use crate::last_step::can_end_at;
 
 /// In which quantity a grid's times are equally spaced.
+///
+/// Variants without parameters have braces, because serde lets a unit variant take any field in silence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum GridConfig {

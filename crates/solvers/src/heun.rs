@@ -14,8 +14,9 @@ use crate::{Order, Scheme, SolverInfo};
 /// d′ = d(x′, t_{i+1})               x_{i+1} = x_i − ½ h (d_i + d′)
 /// ```
 ///
-/// For the EDM family, whose t is σ, it is [`EdmSampler`](crate::EdmSampler) without churn. For the
-/// others [`EdmSampler`](crate::EdmSampler) steps in σ/α, where the flow is straighter and its error smaller.
+/// For the EDM family, whose t is σ, it is [`EdmSampler`](crate::EdmSampler) without churn; for the others
+/// that one steps in σ/α instead. Neither is always better: on eight Gaussians this one is for VP and
+/// sub-VP, the other for VE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeunOde;
 

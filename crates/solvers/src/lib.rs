@@ -51,3 +51,7 @@ pub use prior::sample_prior;
 pub use solver::{
     FiniteCheck, Order, ParameterError, Problem, Scheme, Solution, SolveError, Solver, SolverInfo,
 };
+
+#[cfg(all(doctest, feature = "ndarray"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

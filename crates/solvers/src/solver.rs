@@ -159,7 +159,9 @@ pub enum SolveError {
     #[error(transparent)]
     Parameter(#[from] ParameterError),
     /// The starting state holds nothing.
-    #[error("the starting state has {batch} samples of {sample_len} elements: give at least one of each")]
+    #[error(
+        "the starting state has {batch} samples of {sample_len} elements: give at least one of each"
+    )]
     Empty {
         /// The number of samples.
         batch: usize,

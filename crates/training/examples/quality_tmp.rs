@@ -7,6 +7,8 @@ use solvers::*;
 use std::time::Instant;
 use training::*;
 
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(serde::Deserialize)]
 struct Exp {
     sde: sde_core::SdeConfig,

@@ -15,6 +15,10 @@ pub struct TrainingConfig {
     pub steps: u64,
     /// Samples a step.
     pub batch_size: usize,
+    /// Parts into which a batch is cut, each on a thread of its own. Burn's CPU backend works through
+    /// elementwise operations on one thread, so as many parts as cores is fastest there; a GPU wants
+    /// 1. The number is part of the result: gradients are added part by part.
+    pub shards: usize,
     /// The seed of the weights, the data's order, the times and the noise.
     pub seed: u64,
     /// The peak learning rate.
@@ -54,6 +58,7 @@ impl Default for TrainingConfig {
         Self {
             steps: 10_000,
             batch_size: 64,
+            shards: 1,
             seed: 0,
             learning_rate: 2e-4,
             warmup_steps: 500,
@@ -83,6 +88,12 @@ impl TrainingConfig {
         let checks = [
             (self.steps > 0, "steps", self.steps.to_string(), "at least 1"),
             (self.batch_size > 0, "batch_size", self.batch_size.to_string(), "at least 1"),
+            (
+                (1..=self.batch_size).contains(&self.shards),
+                "shards",
+                self.shards.to_string(),
+                "at least 1 and at most batch_size",
+            ),
             (
                 self.learning_rate > 0.0 && self.learning_rate.is_finite(),
                 "learning_rate",
@@ -160,6 +171,7 @@ mod tests {
         let base = TrainingConfig::default;
         refuse(TrainingConfig { steps: 0, ..base() }, "training.steps");
         refuse(TrainingConfig { batch_size: 0, ..base() }, "training.batch_size");
+        refuse(TrainingConfig { shards: 65, ..base() }, "training.shards");
         refuse(TrainingConfig { learning_rate: f64::NAN, ..base() }, "training.learning_rate");
         refuse(TrainingConfig { betas: [0.9, 1.0], ..base() }, "training.betas");
         refuse(TrainingConfig { ema_decay: 1.0, ..base() }, "training.ema_decay");

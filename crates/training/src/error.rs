@@ -83,6 +83,14 @@ pub enum TrainingError {
     /// The process could not be built.
     #[error(transparent)]
     Sde(#[from] sde_core::SdeError),
+    /// The threads for the parts of a batch could not be started.
+    #[error("training.shards = {shards}: the threads could not be started: {source}")]
+    Threads {
+        /// How many were asked for.
+        shards: usize,
+        /// Why it failed.
+        source: rayon::ThreadPoolBuildError,
+    },
     /// The data could not be ordered.
     #[error(transparent)]
     Data(#[from] data::DataError),

@@ -16,6 +16,7 @@ pub mod learning_rate;
 pub mod objective;
 pub mod run;
 pub mod run_folder;
+mod shards;
 pub mod trainer;
 
 pub use checkpoint::{Checkpoint, CheckpointManifest};

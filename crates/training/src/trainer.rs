@@ -1,8 +1,8 @@
 //! One optimiser step at a time.
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::optim::{AdamWConfig, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
 use data::{EpochOrder, Source};
 use score_net::{Model, ModelConfig, Network};
 use sde_core::{SdeConfig, Time};
@@ -10,6 +10,7 @@ use sde_core::{SdeConfig, Time};
 use crate::checkpoint::Weights;
 use crate::clipping::clip_global_norm;
 use crate::objective::Batch;
+use crate::shards::Shards;
 use crate::{Objective, TrainingConfig, TrainingError, ema, learning_rate};
 
 /// A model in training: weights, their average, the optimiser, and where it stands.
@@ -25,6 +26,7 @@ pub struct Trainer<'a> {
     model: Model,
     average: Network,
     optimizer: ModuleOptimizer,
+    shards: Shards,
     step: u64,
     batch: Batch,
     indices: Vec<usize>,
@@ -35,7 +37,7 @@ pub struct Trainer<'a> {
 /// What a step left on the device, not looked at yet.
 struct Unread {
     step: u64,
-    losses: Tensor<1>,
+    losses: Vec<Tensor<1>>,
     norm: Tensor<1>,
     times: Vec<Time>,
     clipped_above: f64,
@@ -100,6 +102,7 @@ impl<'a> Trainer<'a> {
             device,
             model,
             optimizer,
+            shards: Shards::new(config.shards)?,
             step: 0,
             batch: Batch::default(),
             indices: Vec::new(),
@@ -153,11 +156,11 @@ impl<'a> Trainer<'a> {
             self.step,
             &mut self.batch,
         );
-        let losses = self.losses();
-        let mut gradients = GradientsParams::from_grads(
-            losses.clone().mean().backward(),
-            &self.model.network,
-        );
+        let shape = self.source.sample_shape();
+        let gradient = self
+            .shards
+            .gradient(&self.model, &self.batch, shape, &self.device);
+        let mut gradients = gradient.parameters;
         let norm = clip_global_norm(
             &self.model.network,
             &mut gradients,
@@ -173,7 +176,7 @@ impl<'a> Trainer<'a> {
         self.step += 1;
         self.unread.push(Unread {
             step: self.step,
-            losses: losses.without_autodiff(),
+            losses: gradient.losses,
             norm,
             times: self.batch.times.clone(),
             clipped_above: self.config.clip_norm,
@@ -184,31 +187,14 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The weighted mean squared error of each sample, `[batch]`.
-    fn losses(&self) -> Tensor<1> {
-        let [channels, height, width] = self.source.sample_shape();
-        let batch = self.batch.weights.len();
-        let shape = [batch, channels, height, width];
-        let upload = |values: &[f32]| -> Tensor<4> {
-            Tensor::from_data(TensorData::new(values.to_vec(), shape), &self.device)
-        };
-        let weights = TensorData::new(self.batch.weights.clone(), [batch]);
-        let weights = Tensor::<1>::from_data(weights, &self.device);
-        let output = self
-            .model
-            .forward(upload(&self.batch.noisy), &self.batch.marginals);
-        let error = output - upload(&self.batch.target);
-        let mean_square = error.square().reshape([batch as i32, -1]).mean_dim(1);
-        mean_square.reshape([batch]) * weights
-    }
-
     /// Reads what the last steps left on the device, and refuses to go on from what is not finite.
     ///
     /// # Errors
     /// [`TrainingError::NotFinite`] names the step, the quantity and the time.
     pub fn look(&mut self) -> Result<(), TrainingError> {
         for unread in std::mem::take(&mut self.unread) {
-            let losses: Vec<f64> = unread.losses.into_data().iter::<f64>().collect();
+            let read = |losses: Tensor<1>| -> Vec<f64> { losses.into_data().iter::<f64>().collect() };
+            let losses: Vec<f64> = unread.losses.into_iter().flat_map(read).collect();
             let norm: f64 = unread.norm.into_data().iter::<f64>().sum();
             let fault = |what, t: Time| TrainingError::NotFinite {
                 what,

@@ -1,2 +1,128 @@
-//! The `tweedie` command.
-fn main() {}
+//! Train and sample score-based diffusion models from the command line.
+//!
+//! Glue, and nothing else: the theory is in `sde-core`, the samplers in `solvers`, networks in
+//! `score-net`, the loop in `training`. Here are the command line, the configuration files, the run
+//! folders and the pictures.
+
+mod commands;
+mod config;
+mod dataset;
+mod failure;
+mod pictures;
+mod portrait;
+mod runs;
+mod sampling;
+mod terminal;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::commands::{devices, evaluate, inspect, sample, train};
+
+/// Train and sample score-based diffusion models, on whatever device is at hand.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tweedie",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Start with `tweedie train`, then `tweedie sample`. `tweedie VERB --help` tells more.
+
+Environment:
+  TWEEDIE_BACKEND  flex, wgpu or cuda, where --backend is not given
+  RUST_LOG         what is logged, such as `info` [default: warn]"
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Train a model, or go on training one
+    Train(train::TrainArgs),
+    /// Draw samples from a trained model
+    Sample(sample::SampleArgs),
+    /// Measure how good a model's samples are
+    Evaluate(evaluate::EvaluateArgs),
+    /// Show an experiment's process, model and noised data before it is run
+    Inspect(inspect::InspectArgs),
+    /// List what this program can run on, and how to get what is missing
+    Devices(devices::DevicesArgs),
+}
+
+#[allow(unsafe_code)]
+fn main() -> ExitCode {
+    // SAFETY: no thread has been started yet.
+    unsafe { runtime::pin_burn_default() };
+    terminal::start_logging();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            terminal::print_clap(&error);
+            return code(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE));
+        }
+    };
+    match guarded(|| run(&cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::complain(failure::text(&error));
+            code(failure::exit_code(&error))
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    match &cli.verb {
+        Verb::Train(args) => train::run(args),
+        Verb::Sample(args) => sample::run(args),
+        Verb::Evaluate(args) => evaluate::run(args),
+        Verb::Inspect(args) => inspect::run(args),
+        Verb::Devices(args) => devices::run(args),
+    }
+}
+
+fn code(code: u8) -> ExitCode {
+    ExitCode::from(code)
+}
+
+/// The last panic's words and place.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+/// Turns a panic, which would be a mistake of this program or of a driver, into an error.
+fn guarded(work: impl FnOnce() -> Result<()>) -> Result<()> {
+    panic::set_hook(Box::new(|info| {
+        // Kept for whoever catches it: `runtime` catches those of drivers, and words them itself.
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string();
+        tracing::debug!("{info}");
+    }));
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let words = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+        Err(failure::Fault::failed(format!("this should not have happened: {words}"))
+            .hint("please report it, with the command and the configuration")
+            .into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_words() {
+        let error = guarded(|| panic!("no such luck")).unwrap_err();
+        assert!(failure::text(&error).contains("no such luck"));
+        assert_eq!(failure::exit_code(&error), failure::FAILED);
+    }
+}

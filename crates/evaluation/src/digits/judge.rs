@@ -201,3 +201,136 @@ fn verdict(logits: &[f32]) -> Verdict {
         confidence: 1.0 / total,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digits::test_digits::bars;
+    use rand::SeedableRng;
+
+    fn untrained() -> DigitJudge {
+        let device = Device::flex();
+        DigitJudge {
+            network: Network::new(3, &device),
+            device,
+            options: JudgeOptions::default(),
+        }
+    }
+
+    fn verdict_of(digit: Option<u8>, confidence: f64) -> Verdict {
+        Verdict { digit, confidence }
+    }
+
+    #[test]
+    fn a_verdict_is_the_largest_logit_and_its_softmax() {
+        let mut logits = [0.0; CLASSES];
+        logits[4] = 2.0;
+        let found = verdict(&logits);
+        assert_eq!(found.digit, Some(4));
+        let expected = 2_f64.exp() / (2_f64.exp() + 10.0);
+        assert!((found.confidence - expected).abs() < 1e-15);
+        logits[NOT_A_DIGIT] = 400.0;
+        assert_eq!(verdict(&logits), verdict_of(None, 1.0));
+    }
+
+    #[test]
+    fn only_sure_digits_can_be_read() {
+        let verdicts = [
+            verdict_of(Some(3), 0.95),
+            verdict_of(Some(3), READABLE_CONFIDENCE),
+            verdict_of(Some(3), 0.89),
+            verdict_of(None, 0.99),
+            verdict_of(Some(9), 1.0),
+        ];
+        let found = Readability::of(&verdicts).unwrap();
+        assert_eq!(found.per_class, [0, 0, 0, 2, 0, 0, 0, 0, 0, 1]);
+        assert_eq!((found.n, found.readable), (5, 0.6));
+        assert!((found.standard_error - (0.24_f64 / 5.0).sqrt()).abs() < 1e-15);
+        assert!(matches!(
+            Readability::of(&[]),
+            Err(EvaluationError::TooFewSamples { .. })
+        ));
+    }
+
+    #[test]
+    fn verdicts_and_features_of_a_picture_do_not_depend_on_its_neighbours() {
+        let judge = untrained();
+        // More than one chunk.
+        let count = CHUNK + 7;
+        let values = |i: usize| ((i * 31 + i / 784 * 17) % 199) as f32 / 99.0 - 1.0;
+        let images: Vec<f32> = (0..count * PIXELS).map(values).collect();
+        let together = judge.features(&images, count).unwrap();
+        assert_eq!(together.dim(), (count, FEATURES));
+        for index in [0, CHUNK - 1, CHUNK, count - 1] {
+            let alone = &images[index * PIXELS..(index + 1) * PIXELS];
+            let features = judge.features(alone, 1).unwrap();
+            let gaps = &features.row(0) - &together.row(index);
+            assert!(gaps.iter().all(|gap| gap.abs() < 1e-5));
+            let (one, all) = (
+                judge.classify(alone, 1).unwrap()[0],
+                judge.classify(&images, count).unwrap()[index],
+            );
+            assert_eq!(one.digit, all.digit);
+            assert!((one.confidence - all.confidence).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn values_beyond_the_range_are_those_of_its_ends() {
+        let judge = untrained();
+        let images: Vec<f32> = (0..PIXELS).map(|i| (i % 7) as f32 - 3.0).collect();
+        let clamped: Vec<f32> = images.iter().map(|v| v.clamp(-1.0, 1.0)).collect();
+        assert_eq!(
+            judge.features(&images, 1).unwrap(),
+            judge.features(&clamped, 1).unwrap()
+        );
+    }
+
+    #[test]
+    fn bad_buffers_are_refused() {
+        let judge = untrained();
+        assert!(matches!(
+            judge.classify(&[0.0; PIXELS], 2),
+            Err(EvaluationError::BufferLength {
+                count: 2,
+                found: PIXELS,
+                ..
+            })
+        ));
+        let mut images = vec![0.0; 2 * PIXELS];
+        images[PIXELS + 5] = f32::NAN;
+        assert!(matches!(
+            judge.features(&images, 2),
+            Err(EvaluationError::NonFinite {
+                sample: 1,
+                coordinate: 5,
+                ..
+            })
+        ));
+        assert!(judge.classify(&[], 0).unwrap().is_empty());
+        assert!(judge.readable_share(&[], 0).is_err());
+    }
+
+    #[test]
+    fn bars_are_learned_in_a_hundred_steps_and_blank_paper_is_no_bar() {
+        let options = JudgeOptions {
+            steps: 100,
+            batch: 32,
+            ..JudgeOptions::default()
+        };
+        let set = bars(20);
+        let device = Device::flex();
+        let judge = DigitJudge::train(&set, options, &device, &mut |_| {}).unwrap();
+        let pool = DigitPool::new(&set).unwrap();
+        let mut random = rand_chacha::ChaCha8Rng::from_seed([0; 32]);
+        let mut images = Vec::new();
+        (0..10).for_each(|i| pool.picture(i).write(0.0, &mut random, &mut images));
+        let digits = judge.classify(&images, 10).unwrap();
+        let right = (0..10)
+            .filter(|&i| digits[i].digit == Some(i as u8))
+            .count();
+        assert!(right >= 9, "{digits:?}");
+        let blank = judge.readable_share(&[-1.0; 3 * PIXELS], 3).unwrap();
+        assert_eq!(blank.readable, 0.0);
+    }
+}

@@ -1,9 +1,12 @@
 //! Can generated digits be read? A judge trained on MNIST's digits, and on pictures that are none.
+mod file;
 mod judge;
 mod network;
 mod non_digits;
 mod picture;
 mod pool;
+#[cfg(test)]
+mod test_digits;
 mod training;
 
 use burn::tensor::Tensor;

@@ -196,8 +196,10 @@ mod tests {
         };
         let first = weights(1);
         let square = first.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>() / first.len() as f64;
-        // 2 over 9·16, with a relative standard error of √(2/4608).
-        assert!((square / (2.0 / 144.0) - 1.0).abs() < 0.084, "{square}");
+        let fan_in = SECOND.0 * SECOND.0 * CHANNELS[0];
+        // Four relative standard errors of a variance, √(2/n) each.
+        let tolerance = 4.0 * (2.0 / first.len() as f64).sqrt();
+        assert!((square * fan_in as f64 / 2.0 - 1.0).abs() < tolerance);
         assert_eq!(first, weights(1));
         assert_ne!(first, weights(2));
     }

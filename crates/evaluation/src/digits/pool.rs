@@ -104,3 +104,92 @@ impl<'a> DigitPool<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digits::test_digits::bars;
+    use ndarray::Array4;
+    use rand::SeedableRng;
+
+    #[test]
+    fn pictures_and_labels_are_those_of_the_set() {
+        let set = bars(3);
+        let pool = DigitPool::new(&set).unwrap();
+        assert_eq!(pool.len(), 30);
+        assert_eq!(pool.label(17), 7);
+        for (ink, pixel) in pool
+            .picture(17)
+            .0
+            .iter()
+            .zip(set.pixels.index_axis(ndarray::Axis(0), 17))
+        {
+            assert_eq!(*ink, f32::from(*pixel) / 255.0);
+        }
+    }
+
+    #[test]
+    fn pictures_of_different_classes_are_of_different_classes_and_all_come_up() {
+        let set = bars(2);
+        let pool = DigitPool::new(&set).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let class = |picture: &Picture| {
+            (0..20)
+                .find(|&i| pool.picture(i) == *picture)
+                .map(|i| pool.label(i))
+                .unwrap()
+        };
+        let mut seen = [0; 10];
+        for _ in 0..500 {
+            let mut classes = pool
+                .of_different_classes::<4>(&mut random)
+                .map(|picture| class(&picture));
+            classes.sort_unstable();
+            assert!(classes.windows(2).all(|w| w[0] < w[1]));
+            classes.iter().for_each(|&c| seen[usize::from(c)] += 1);
+        }
+        // 200 each, give or take five deviations of √(500 · 0.4 · 0.6).
+        assert!(seen.iter().all(|&s| (145..=255).contains(&s)), "{seen:?}");
+    }
+
+    #[test]
+    fn sets_that_no_judge_can_learn_from_are_refused() {
+        let wide = ImageSet {
+            pixels: Array4::zeros((1, 3, 32, 32)),
+            labels: Some(vec![0]),
+        };
+        assert!(matches!(
+            DigitPool::new(&wide),
+            Err(EvaluationError::ImageShape { found: [3, 32, 32] })
+        ));
+        let with = |change: fn(&mut Vec<u8>)| {
+            let mut set = bars(1);
+            change(set.labels.as_mut().unwrap());
+            DigitPool::new(&set).unwrap_err()
+        };
+        assert!(matches!(
+            with(|labels| labels[4] = 10),
+            EvaluationError::LabelOutOfRange {
+                index: 4,
+                label: 10
+            }
+        ));
+        assert!(matches!(
+            with(|labels| labels[4] = 5),
+            EvaluationError::MissingDigit { digit: 4 }
+        ));
+        assert!(matches!(
+            with(|labels| labels.truncate(9)),
+            EvaluationError::LabelCount {
+                images: 10,
+                labels: 9
+            }
+        ));
+        let mut unlabelled = bars(1);
+        unlabelled.labels = None;
+        assert!(matches!(
+            DigitPool::new(&unlabelled),
+            Err(EvaluationError::NoLabels)
+        ));
+    }
+}

@@ -42,10 +42,10 @@ impl Default for JudgeOptions {
     fn default() -> Self {
         Self {
             seed: 0,
-            steps: 1500,
+            steps: 3000,
             batch: 96,
-            non_digit_share: 1.0 / 3.0,
-            learning_rate: 2e-3,
+            non_digit_share: 0.25,
+            learning_rate: 4e-3,
         }
     }
 }
@@ -129,7 +129,7 @@ fn batch(pool: &DigitPool<'_>, order: &EpochOrder, options: &JudgeOptions, step:
         };
         // Generated digits lie up to a pixel or two off and keep a trace of noise. Both kinds get
         // both, so that neither gives a kind away.
-        let most = 2;
+        let most = 1;
         let (down, right) = (
             random.random_range(-most..=most),
             random.random_range(-most..=most),
@@ -198,4 +198,112 @@ fn learn(
         }
     }
     Ok(network.valid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digits::test_digits::bars;
+
+    fn options(steps: usize) -> JudgeOptions {
+        JudgeOptions {
+            steps,
+            batch: 16,
+            ..JudgeOptions::default()
+        }
+    }
+
+    fn weights(options: &JudgeOptions) -> Vec<f32> {
+        let set = bars(8);
+        let pool = DigitPool::new(&set).unwrap();
+        let device = Device::flex();
+        let network = train(&pool, options, &device, &mut |_| {}).unwrap();
+        let picture = vec![0.25; PIXELS];
+        to_host("features", network.features(windows(&picture, &device))).unwrap()
+    }
+
+    #[test]
+    fn one_seed_trains_one_judge_bit_for_bit_and_another_another() {
+        let first = weights(&options(12));
+        assert_eq!(first, weights(&options(12)));
+        let other = JudgeOptions {
+            seed: 1,
+            ..options(12)
+        };
+        assert_ne!(first, weights(&other));
+    }
+
+    #[test]
+    fn the_learning_rate_rises_to_its_highest_and_falls_to_nothing() {
+        let options = JudgeOptions {
+            learning_rate: 0.5,
+            ..options(200)
+        };
+        let rates: Vec<f64> = (0..200)
+            .map(|step| options.learning_rate_at(step))
+            .collect();
+        assert!(rates[..10].windows(2).all(|w| w[0] < w[1]));
+        assert!(rates[10..].windows(2).all(|w| w[0] > w[1]));
+        assert!((rates[9] - 0.5).abs() < 0.005);
+        assert!((rates[100] - 0.25).abs() < 1e-12);
+        assert!(rates[199] < 1e-4);
+    }
+
+    #[test]
+    fn a_batch_has_its_share_of_non_digits_and_one_class_a_picture() {
+        let set = bars(8);
+        let pool = DigitPool::new(&set).unwrap();
+        let order = EpochOrder::new(pool.len(), 0).unwrap();
+        let batch = batch(&pool, &order, &options(1), 0);
+        assert_eq!(batch.pictures.len(), 16 * PIXELS);
+        let classes: Vec<usize> = batch
+            .one_hot
+            .chunks_exact(CLASSES)
+            .map(|row| {
+                assert_eq!(row.iter().sum::<f32>(), 1.0);
+                row.iter().position(|&p| p == 1.0).unwrap()
+            })
+            .collect();
+        assert_eq!(classes.iter().filter(|&&c| c == NOT_A_DIGIT).count(), 4);
+    }
+
+    #[test]
+    fn progress_is_told_every_twenty_steps_and_at_the_end() {
+        let set = bars(8);
+        let pool = DigitPool::new(&set).unwrap();
+        let mut told = Vec::new();
+        let mut progress = |p: Progress| told.push((p.step, p.steps, p.loss.is_finite()));
+        train(&pool, &options(25), &Device::flex(), &mut progress).unwrap();
+        assert_eq!(told, [(20, 25, true), (25, 25, true)]);
+    }
+
+    #[test]
+    fn a_learning_rate_that_diverges_stops_the_training() {
+        let set = bars(8);
+        let pool = DigitPool::new(&set).unwrap();
+        let options = JudgeOptions {
+            learning_rate: 1e30,
+            ..options(40)
+        };
+        let error = train(&pool, &options, &Device::flex(), &mut |_| {}).unwrap_err();
+        assert!(matches!(error, EvaluationError::Diverged { .. }), "{error}");
+    }
+
+    #[test]
+    fn options_out_of_range_are_named() {
+        let named = |change: fn(&mut JudgeOptions)| {
+            let mut options = JudgeOptions::default();
+            change(&mut options);
+            match options.check() {
+                Err(EvaluationError::Option { option, .. }) => option,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(named(|o| o.steps = 0), "steps");
+        assert_eq!(named(|o| o.batch = 1), "batch");
+        assert_eq!(named(|o| o.non_digit_share = 1.0), "non_digit_share");
+        assert_eq!(named(|o| o.non_digit_share = f64::NAN), "non_digit_share");
+        assert_eq!(named(|o| o.learning_rate = 0.0), "learning_rate");
+        assert!(JudgeOptions::default().check().is_ok());
+    }
 }

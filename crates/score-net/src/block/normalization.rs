@@ -225,4 +225,22 @@ mod tests {
         let y = layer.forward(x, None);
         assert!(y.into_data().iter::<f32>().all(f32::is_finite));
     }
+
+    #[test]
+    fn half_precision_takes_its_statistics_in_full() {
+        let (mut layer, _) = layer(8, 2);
+        let device = Device::flex();
+        layer.gamma = Param::from_tensor(Tensor::ones([8], &device));
+        layer.beta = Param::from_tensor(Tensor::zeros([8], &device));
+        // Squares beyond f16's largest number, 65504.
+        let x = Tensor::<4>::random([2, 8, 4, 4], Distribution::Normal(300.0, 60.0), &device);
+        let expected = layer.forward(x.clone(), None);
+        layer.gamma = Param::from_tensor(layer.gamma.val().cast(FloatDType::F16));
+        layer.beta = Param::from_tensor(layer.beta.val().cast(FloatDType::F16));
+        let half = layer.forward(x.cast(FloatDType::F16), None);
+        assert_eq!(half.dtype(), DType::F16);
+        half.cast(FloatDType::F32)
+            .into_data()
+            .assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(0.02));
+    }
 }

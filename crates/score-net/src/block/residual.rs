@@ -31,6 +31,10 @@ pub struct ResidualBlockConfig {
 
 impl ResidualBlockConfig {
     /// Builds the block; its last convolution is zero, so that it starts as its skip connection.
+    ///
+    /// # Panics
+    ///
+    /// If `dropout` is not in [0, 1).
     pub fn init(&self, weights: &mut Weights) -> ResidualBlock {
         let &Self {
             channels_in,

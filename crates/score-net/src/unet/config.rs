@@ -1,14 +1,11 @@
-//! The U-Net's configuration, and the plan of layers that it stands for.
+//! The U-Net's configuration, as plain data.
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::UNet;
-use super::level::{DownLevel, Middle, Stage, UpLevel};
-use crate::attention::SelfAttentionConfig;
-use crate::block::{DownsampleConfig, GroupNormConfig, ResidualBlockConfig, UpsampleConfig};
-use crate::embedding::{NoiseEmbeddingConfig, TimeEmbedding};
-use crate::network::{ConfigError, Weights, nonempty, positive};
+use crate::embedding::TimeEmbedding;
+use crate::network::{ConfigError, Weights, positive};
 
 /// Configuration of a [`UNet`], as it stands in an experiment file.
 ///
@@ -112,42 +109,7 @@ impl UNetConfig {
     /// height listed in `attention`, or `heads` does not divide the channels of a level that
     /// attends.
     pub fn init(&self, shape: [usize; 3], seed: u64, device: &Device) -> Result<UNet, ConfigError> {
-        let plan = self.plan(shape)?;
-        let weights = &mut Weights::new(seed, device);
-        let init_stage = |stage: &StagePlan, weights: &mut Weights| Stage {
-            block: stage.block.init(weights),
-            attention: stage.attention.as_ref().map(|a| a.init(weights)),
-        };
-        let init_stages = |stages: &[StagePlan], weights: &mut Weights| {
-            stages.iter().map(|s| init_stage(s, weights)).collect()
-        };
-        Ok(UNet {
-            embedding: plan.embedding.init(weights),
-            input: weights.conv([plan.depth, self.channels], 3, 1, 1.0),
-            down: plan
-                .down
-                .iter()
-                .map(|(stages, down)| DownLevel {
-                    stages: init_stages(stages, weights),
-                    down: down.as_ref().map(|d| d.init(weights)),
-                })
-                .collect(),
-            middle: Middle {
-                first: init_stage(&plan.middle[0], weights),
-                second: init_stage(&plan.middle[1], weights),
-            },
-            up: plan
-                .up
-                .iter()
-                .map(|(up, stages)| UpLevel {
-                    up: up.as_ref().map(|u| u.init(weights)),
-                    stages: init_stages(stages, weights),
-                })
-                .collect(),
-            norm: plan.norm.init(weights),
-            output: weights.conv([plan.norm.channels, plan.depth], 3, 1, 0.0),
-            patch: self.patch,
-        })
+        Ok(self.plan(shape)?.init(&mut Weights::new(seed, device)))
     }
 
     /// Number of trainable parameters for images of `shape`, channels × height × width.
@@ -156,25 +118,7 @@ impl UNetConfig {
     ///
     /// As [`init`](Self::init).
     pub fn parameter_count(&self, shape: [usize; 3]) -> Result<usize, ConfigError> {
-        let plan = self.plan(shape)?;
-        let conv = |channels_in: usize, channels_out: usize| (9 * channels_in + 1) * channels_out;
-        let stages =
-            |stages: &[StagePlan]| -> usize { stages.iter().map(StagePlan::parameter_count).sum() };
-        let down = plan.down.iter().map(|(list, down)| {
-            let down = down.as_ref().map_or(0, DownsampleConfig::parameter_count);
-            down + stages(list)
-        });
-        let up = plan.up.iter().map(|(up, list)| {
-            let up = up.as_ref().map_or(0, UpsampleConfig::parameter_count);
-            up + stages(list)
-        });
-        Ok(plan.embedding.parameter_count()
-            + conv(plan.depth, self.channels)
-            + down.sum::<usize>()
-            + stages(&plan.middle)
-            + up.sum::<usize>()
-            + plan.norm.parameter_count()
-            + conv(plan.norm.channels, plan.depth))
+        Ok(self.plan(shape)?.parameter_count())
     }
 
     /// One sentence for a reader: levels, sizes and options.
@@ -210,166 +154,6 @@ impl UNetConfig {
             self.embedding,
             self.dropout,
         ))
-    }
-}
-
-/// Size and width of one level.
-struct Level {
-    size: [usize; 2],
-    channels: usize,
-    attend: bool,
-}
-
-/// The layers, in the order in which they are built.
-struct Plan {
-    /// Channels of the image after gathering patches.
-    depth: usize,
-    embedding: NoiseEmbeddingConfig,
-    down: Vec<(Vec<StagePlan>, Option<DownsampleConfig>)>,
-    middle: [StagePlan; 2],
-    up: Vec<(Option<UpsampleConfig>, Vec<StagePlan>)>,
-    norm: GroupNormConfig,
-}
-
-/// A block and the attention after it.
-struct StagePlan {
-    block: ResidualBlockConfig,
-    attention: Option<SelfAttentionConfig>,
-}
-
-impl StagePlan {
-    fn parameter_count(&self) -> usize {
-        let attention = self.attention.as_ref();
-        self.block.parameter_count() + attention.map_or(0, SelfAttentionConfig::parameter_count)
-    }
-}
-
-impl UNetConfig {
-    /// Lays out the network for images of `shape`, having checked that it fits them.
-    fn plan(&self, shape: [usize; 3]) -> Result<Plan, ConfigError> {
-        let levels = self.levels(shape)?;
-        let last = levels.len() - 1;
-        let mut channels = self.channels;
-        let mut skips = vec![channels];
-
-        let mut down = Vec::new();
-        for (index, level) in levels.iter().enumerate() {
-            let mut stages = Vec::new();
-            for _ in 0..self.blocks {
-                stages.push(self.stage(channels, level.channels, level.attend));
-                channels = level.channels;
-                skips.push(channels);
-            }
-            let halving = (index < last).then(|| {
-                skips.push(channels);
-                DownsampleConfig { channels }
-            });
-            down.push((stages, halving));
-        }
-
-        let middle = [
-            self.stage(channels, channels, self.middle_attention),
-            self.stage(channels, channels, false),
-        ];
-
-        let mut up = Vec::new();
-        for (index, level) in levels.iter().enumerate().rev() {
-            let doubling = (index < last).then_some(UpsampleConfig {
-                channels_in: channels,
-                channels_out: level.channels,
-            });
-            channels = level.channels;
-            let stages = (0..=self.blocks)
-                .map(|_| {
-                    let skip = skips.pop().expect("a skip for every block on the way up");
-                    self.stage(channels + skip, channels, level.attend)
-                })
-                .collect();
-            up.push((doubling, stages));
-        }
-
-        Ok(Plan {
-            depth: shape[0] * self.patch * self.patch,
-            embedding: NoiseEmbeddingConfig {
-                time_embedding: self.time_embedding,
-                features: self.embedding,
-            },
-            down,
-            middle,
-            up,
-            norm: GroupNormConfig {
-                channels,
-                groups: self.groups,
-            },
-        })
-    }
-
-    /// The levels for images of `shape`, having checked every field.
-    fn levels(&self, shape: [usize; 3]) -> Result<Vec<Level>, ConfigError> {
-        self.validate()?;
-        let [_, height, width] = nonempty(shape)?;
-        for (whole_name, whole) in [("the images' height", height), ("the images' width", width)] {
-            if !whole.is_multiple_of(self.patch) {
-                return Err(ConfigError::NotADivisor {
-                    field: "patch",
-                    value: self.patch,
-                    whole_name,
-                    whole,
-                    remedy: "use 1, or a common divisor of height and width",
-                });
-            }
-        }
-        let mut size = [height / self.patch, width / self.patch];
-        let mut levels = Vec::new();
-        for multiplier in &self.multipliers {
-            levels.push(Level {
-                size,
-                channels: multiplier * self.channels,
-                attend: self.attention.contains(&size[0]),
-            });
-            size = size.map(DownsampleConfig::halved);
-        }
-        self.check_attention(&levels)?;
-        Ok(levels)
-    }
-
-    fn check_attention(&self, levels: &[Level]) -> Result<(), ConfigError> {
-        let available: Vec<usize> = levels.iter().map(|level| level.size[0]).collect();
-        if let Some(&height) = self.attention.iter().find(|h| !available.contains(h)) {
-            return Err(ConfigError::NoSuchLevel { height, available });
-        }
-        let middle = levels.last().filter(|_| self.middle_attention);
-        let attending = levels.iter().filter(|level| level.attend).chain(middle);
-        for level in attending {
-            if !level.channels.is_multiple_of(self.heads) {
-                return Err(ConfigError::NotADivisor {
-                    field: "heads",
-                    value: self.heads,
-                    whole_name: "the channels of a level with attention",
-                    whole: level.channels,
-                    remedy: "change heads, channels or multipliers",
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn stage(&self, channels_in: usize, channels_out: usize, attend: bool) -> StagePlan {
-        StagePlan {
-            block: ResidualBlockConfig {
-                channels_in,
-                channels_out,
-                embedding: self.embedding,
-                groups: self.groups,
-                dropout: self.dropout,
-                scale_shift: self.scale_shift,
-            },
-            attention: attend.then_some(SelfAttentionConfig {
-                channels: channels_out,
-                heads: self.heads,
-                groups: self.groups,
-            }),
-        }
     }
 }
 
@@ -453,17 +237,5 @@ mod tests {
             ..UNetConfig::default()
         };
         assert!(config.parameter_count([1, 8, 8]).is_ok());
-    }
-
-    #[test]
-    fn levels_halve_with_rounding_up_after_patching() {
-        let config = UNetConfig {
-            patch: 2,
-            multipliers: vec![1, 1, 2],
-            ..UNetConfig::default()
-        };
-        let levels = config.levels([3, 28, 20]).unwrap();
-        let sizes: Vec<[usize; 2]> = levels.iter().map(|level| level.size).collect();
-        assert_eq!(sizes, [[14, 10], [7, 5], [4, 3]]);
     }
 }

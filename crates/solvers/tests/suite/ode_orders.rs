@@ -76,7 +76,10 @@ fn every_ode_solver_has_the_order_it_states_on_every_family() {
             let measured = order(&errors);
             let columns = errors.map(|(_, error)| format!("{error:.2e}")).join(" ");
             let (family, grid) = (sde.name(), spacing.name());
-            println!("{family:9} {grid:8} {:10} {columns}   {measured:.3}", info.name);
+            println!(
+                "{family:9} {grid:8} {:10} {columns}   {measured:.3}",
+                info.name
+            );
             let Order::Ode(stated) = info.order else {
                 panic!("{} states {}", info.name, info.order);
             };

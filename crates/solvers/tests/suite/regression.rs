@@ -6,9 +6,8 @@ pub fn order(errors: &[(usize, f64)]) -> f64 {
         .iter()
         .map(|&(steps, error)| ((steps as f64).ln(), error.ln()))
         .collect();
-    let mean = |of: &dyn Fn(&(f64, f64)) -> f64| {
-        points.iter().map(of).sum::<f64>() / points.len() as f64
-    };
+    let mean =
+        |of: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
     let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
     let covariance = mean(&|p| (p.0 - x) * (p.1 - y));
     let variance = mean(&|p| (p.0 - x).powi(2));

@@ -66,15 +66,18 @@ fn linear_ticks(range: &Range<f64>, count: usize) -> Vec<f64> {
 }
 
 /// Decimal logarithms of round numbers within `range`, itself of logarithms: powers of ten, with 2
-/// and 5 times them where there are few.
+/// and 5 times them where there are few; within less than a decade, multiples of one step.
 fn log_ticks(range: &Range<f64>, count: usize) -> Vec<f64> {
     let decades = (range.end - range.start).abs();
+    if decades < 0.8 {
+        let values = 10f64.powf(range.start)..10f64.powf(range.end);
+        return linear_ticks(&values, count).into_iter().map(f64::log10).collect();
+    }
     let (first, last) = (range.start.floor() as i32, range.end.ceil() as i32);
     let every = (decades / count.max(1) as f64).ceil().max(1.0) as usize;
     let factors: &[f64] = match decades {
         d if d > 3.0 => &[1.0],
-        d if d > 0.8 => &[1.0, 2.0, 5.0],
-        _ => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
+        _ => &[1.0, 2.0, 5.0],
     };
     (first..=last)
         .step_by(every)
@@ -133,6 +136,9 @@ mod tests {
             .collect();
         assert_eq!(values, ["0.1", "0.2", "0.5", "1", "2"]);
         assert!(log_ticks(&(-30.0..30.0), 6).len() <= 8);
+        let short = log_ticks(&(2.8f64.log10()..3.6f64.log10()), 5);
+        let values: Vec<String> = short.iter().map(|tick| label(10f64.powf(*tick))).collect();
+        assert_eq!(values, ["2.8", "3", "3.2", "3.4", "3.6"]);
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Writes a title, centred, and returns the area below it.
 pub fn titled<'a>(area: &Area<'a>, title: &str) -> Result<Area<'a>> {
     let width = area.dim_in_pixel().0 as i32;
-    let style = bold(20).pos(Pos::new(HPos::Center, VPos::Top));
+    let style = text(20).pos(Pos::new(HPos::Center, VPos::Top));
     area.draw(&Text::new(title, (width / 2, px(14)), style))?;
     Ok(area.split_vertically(px(44)).1)
 }
@@ -127,12 +127,6 @@ pub fn titled<'a>(area: &Area<'a>, title: &str) -> Result<Area<'a>> {
 /// Text of `size` pixels.
 pub fn text(size: u32) -> TextStyle<'static> {
     ("sans-serif", px(size)).into_font().color(&INK)
-}
-
-/// Bold text of `size` pixels.
-pub fn bold(size: u32) -> TextStyle<'static> {
-    let font = ("sans-serif", px(size)).into_font().style(FontStyle::Bold);
-    TextStyle::from(font).color(&INK)
 }
 
 /// A colour as plotters wants it for a translucent fill.
@@ -144,15 +138,10 @@ pub fn washed(color: RGBColor, alpha: f64) -> plotters::style::RGBAColor {
 fn register_fonts() {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
-        let fonts = [
-            (FontStyle::Normal, dejavu::sans::regular()),
-            (FontStyle::Bold, dejavu::sans::bold()),
-        ];
-        for (style, bytes) in fonts {
-            if register_font("sans-serif", style, bytes).is_err() {
-                // Without it every drawing of text is an error, which its caller reports.
-                tracing::warn!("the font that comes with this program cannot be read");
-            }
+        let font = dejavu::sans::regular();
+        if register_font("sans-serif", FontStyle::Normal, font).is_err() {
+            // Every drawing of text is an error then, which its caller reports.
+            tracing::warn!("the font that comes with this program cannot be read");
         }
     });
 }

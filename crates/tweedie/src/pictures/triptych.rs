@@ -41,12 +41,13 @@ pub struct VectorField {
 
 /// The half side of the square that all three panels show: the data's, with a margin.
 pub fn half_side(data: &ArrayView2<'_, f32>) -> f64 {
-    let largest = data.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+    let finite = data.iter().filter(|value| value.is_finite());
+    let largest = finite.fold(0.0f32, |most, value| most.max(value.abs()));
     (1.25 * f64::from(largest)).max(0.5)
 }
 
 /// A panel's width, and its height, which the caption makes shorter: what is left is a square.
-const PANEL: (u32, u32) = (440, 422);
+const PANEL: (u32, u32) = (440, 438);
 
 /// Draws the three panels with one scale.
 pub fn triptych(triptych: &Triptych<'_>) -> Result<Picture> {
@@ -59,6 +60,12 @@ pub fn triptych(triptych: &Triptych<'_>) -> Result<Picture> {
         scatter(&second, "samples", half, &triptych.samples, ORANGE)?;
         field(&third, half, &triptych.field)
     })
+}
+
+/// One panel of points, `[N, 2]`.
+pub fn scatter_plot(title: &str, points: &ArrayView2<'_, f32>) -> Result<Picture> {
+    let half = half_side(points);
+    Picture::drawn(PANEL.0, PANEL.1, |area| scatter(area, title, half, points, ORANGE))
 }
 
 type Plane<'a, 'b> = ChartContext<'a, BitMapBackend<'b>, Cartesian2d<Axis, Axis>>;
@@ -191,6 +198,6 @@ mod tests {
             },
         })
         .unwrap();
-        assert_eq!(picture.pixels().dimensions(), (1320, 466));
+        assert_eq!(picture.pixels().dimensions(), (1320, 482));
     }
 }

@@ -1,6 +1,8 @@
 //! Pictures that are no digits, made from digits or from nothing: what the judge must not call one.
 
 mod seen;
+#[cfg(test)]
+mod tests;
 mod unseen;
 
 use rand::RngExt;
@@ -23,6 +25,8 @@ pub enum NonDigit {
     ShuffledPatches,
     /// A half of one digit beside a half of another, out of line.
     GluedHalves,
+    /// A 2, 3, 4, 5 or 7 lying on its side, give or take 30°: natural strokes that are no digit.
+    Turned,
     /// A digit smeared until its form is lost, then hardened to full ink.
     BlurredAndHardened,
     /// A digit with most of its ink rubbed out.
@@ -54,10 +58,11 @@ pub enum NonDigit {
 
 impl NonDigit {
     /// The kinds that judges are trained on.
-    pub const SEEN: [Self; 9] = [
+    pub const SEEN: [Self; 10] = [
         Self::Blend,
         Self::ShuffledPatches,
         Self::GluedHalves,
+        Self::Turned,
         Self::BlurredAndHardened,
         Self::ErasedStrokes,
         Self::AddedStrokes,
@@ -95,6 +100,7 @@ impl NonDigit {
             Self::Blend => seen::blend(pool, random),
             Self::ShuffledPatches => seen::shuffled_patches(pool, random),
             Self::GluedHalves => seen::glued_halves(pool, random),
+            Self::Turned => seen::turned(pool, random),
             Self::BlurredAndHardened => seen::blurred_and_hardened(pool, random),
             Self::ErasedStrokes => seen::erased_strokes(pool, random),
             Self::AddedStrokes => seen::added_strokes(pool, random),
@@ -116,7 +122,7 @@ impl NonDigit {
     /// A seen kind, the rich ones more often than blank paper and noise.
     pub(crate) fn any_seen(random: &mut ChaCha8Rng) -> Self {
         // Tickets in the order of SEEN.
-        const TICKETS: [usize; 9] = [4, 3, 3, 3, 2, 2, 3, 1, 1];
+        const TICKETS: [usize; 10] = [4, 3, 3, 3, 3, 2, 2, 3, 1, 1];
         let mut ticket = random.random_range(0..TICKETS.iter().sum());
         for (kind, tickets) in Self::SEEN.into_iter().zip(TICKETS) {
             if ticket < tickets {

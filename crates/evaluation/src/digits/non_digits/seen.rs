@@ -25,7 +25,7 @@ fn smooth_field(random: &mut ChaCha8Rng, deviation: f32) -> Picture {
 pub(super) fn blend(pool: &DigitPool<'_>, random: &mut ChaCha8Rng) -> Picture {
     let [first, second] = pool.of_different_classes(random);
     let second = second.moved(shift(random, 3), shift(random, 3));
-    let share = random.random_range(0.35..0.65);
+    let share = random.random_range(0.4..0.6);
     let in_full = random.random_bool(0.4);
     let mixed = Picture::from_fn(|row, column| {
         let (row, column) = (row as i32, column as i32);
@@ -83,6 +83,22 @@ pub(super) fn glued_halves(pool: &DigitPool<'_>, random: &mut ChaCha8Rng) -> Pic
         let first_half = if beside { column < seam } else { row < seam };
         let half = if first_half { &first } else { &second };
         half.at(row as i32, column as i32)
+    })
+}
+
+pub(super) fn turned(pool: &DigitPool<'_>, random: &mut ChaCha8Rng) -> Picture {
+    // The others can be read, or can be another digit, from the side or upside down.
+    let digit = pool.any_of([2, 3, 4, 5, 7][random.random_range(0..5)], random);
+    let quarter = std::f32::consts::FRAC_PI_2;
+    let angle = random.random_range(quarter * 2.0 / 3.0..quarter * 4.0 / 3.0);
+    let side = if random.random_bool(0.5) { 1.0 } else { -1.0 };
+    let (sin, cos) = (side * angle).sin_cos();
+    Picture::from_fn(|row, column| {
+        let (down, right) = (row as f32 - 13.5, column as f32 - 13.5);
+        digit.between(
+            13.5 + down * cos + right * sin,
+            13.5 + right * cos - down * sin,
+        )
     })
 }
 

@@ -1,0 +1,122 @@
+//! Solvers, grids and last steps as they stand in configuration files.
+
+use ndarray::Array2;
+use sde_core::SdeConfig;
+use serde::{Deserialize, Serialize};
+use solvers::{
+    AnnealedLangevin, EdmSampler, GridConfig, GridSpec, LangevinStep, LastStep, SolverConfig,
+};
+
+/// A section of a configuration file.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Sampling {
+    solver: SolverConfig,
+    grid: GridConfig,
+    last_step: LastStep,
+}
+
+fn all() -> Vec<SolverConfig> {
+    SolverConfig::NAMES
+        .map(|name| name.parse().unwrap())
+        .to_vec()
+}
+
+#[test]
+fn every_solver_survives_a_round_trip_through_toml() {
+    let mut solvers = all();
+    solvers.push(SolverConfig::Edm(EdmSampler::imagenet64()));
+    solvers.push(SolverConfig::AnnealedLangevin(AnnealedLangevin {
+        steps_per_level: 2,
+        step: LangevinStep::Snr { r: 0.16 },
+    }));
+    for solver in solvers {
+        for grid in GridConfig::NAMES {
+            let written = Sampling {
+                solver,
+                grid: grid.parse().unwrap(),
+                last_step: LastStep::Plain,
+            };
+            let text = toml::to_string(&written).unwrap();
+            assert_eq!(
+                toml::from_str::<Sampling>(&text).unwrap(),
+                written,
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_name_alone_is_the_published_solver() {
+    for name in SolverConfig::NAMES {
+        let read: SolverConfig = toml::from_str(&format!("name = '{name}'")).unwrap();
+        assert_eq!(read, name.parse().unwrap());
+        assert_eq!(read.info().name, name);
+    }
+    let karras: GridConfig = toml::from_str("name = 'karras'").unwrap();
+    assert_eq!(karras, GridConfig::Karras { rho: 7.0 });
+    let edm: SolverConfig = toml::from_str("name = 'edm'\ns_churn = 40").unwrap();
+    let expected = EdmSampler {
+        s_churn: 40.0,
+        s_min: 0.0,
+        s_max: f64::INFINITY,
+        s_noise: 1.0,
+    };
+    assert_eq!(edm, SolverConfig::Edm(expected));
+}
+
+#[test]
+fn a_field_that_a_solver_or_a_grid_does_not_have_is_an_error() {
+    for text in [
+        "name = 'heun'\ns_churn = 40",
+        "name = 'edm'\nchurn = 40",
+        "name = 'annealed-langevin'\nepsilon = 0.2",
+        "name = 'annealed-langevin'\nstep = { rule = 'snr', epsilon = 0.2 }",
+        "name = 'euler'",
+    ] {
+        assert!(toml::from_str::<SolverConfig>(text).is_err(), "{text}");
+    }
+    assert!(toml::from_str::<GridConfig>("name = 'uniform'\nrho = 7").is_err());
+}
+
+#[test]
+fn an_unknown_solver_is_an_error_that_lists_the_known_ones() {
+    let error = "heune".parse::<SolverConfig>().unwrap_err().to_string();
+    assert!(error.contains("`heune`"), "{error}");
+    assert!(
+        SolverConfig::NAMES.iter().all(|name| error.contains(name)),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_parameter_out_of_range_is_refused_when_the_solver_is_built() {
+    let config = SolverConfig::Edm(EdmSampler {
+        s_noise: f64::NAN,
+        ..EdmSampler::default()
+    });
+    let error = config.build::<Array2<f64>>().unwrap_err().to_string();
+    assert!(error.contains("solver `edm`: s_noise = NaN"), "{error}");
+}
+
+#[test]
+fn every_solver_has_a_default_grid_on_every_family() {
+    for solver in all() {
+        assert!(solver.build::<Array2<f32>>().is_ok());
+        for family in SdeConfig::KINDS {
+            let sde: SdeConfig = toml::from_str(&format!("kind = '{family}'")).unwrap();
+            let sde = sde.build().unwrap();
+            assert_eq!(sde.name(), family);
+            let spec = GridSpec::new(solver.default_grid(sde.name()), solver.default_steps());
+            assert_eq!(
+                spec.build(sde.as_ref()).unwrap().steps(),
+                solver.default_steps()
+            );
+        }
+    }
+    let uniform = SolverConfig::EulerMaruyama {}.default_grid("vp");
+    assert_eq!(uniform, GridConfig::Uniform {});
+    let karras = SolverConfig::EulerMaruyama {}.default_grid("edm");
+    assert_eq!(karras, GridConfig::Karras { rho: 7.0 });
+}

@@ -1,0 +1,335 @@
+//! The trainer, its checkpoints and the loop, on a small MLP and two moons.
+#![allow(missing_docs)]
+
+use std::fs;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use data::{PointSet, Toy};
+use score_net::{MlpConfig, Model, ModelConfig, NetworkConfig, PreconditioningConfig, UNetConfig};
+use sde_core::SdeConfig;
+use training::{Checkpoint, RunFolder, Trainer, TrainingConfig, TrainingError, run};
+
+fn points() -> PointSet {
+    Toy::TwoMoons.sample(256, 0)
+}
+
+fn model() -> ModelConfig {
+    ModelConfig {
+        shape: [2, 1, 1],
+        network: NetworkConfig::Mlp(MlpConfig {
+            width: 32,
+            blocks: 2,
+            embedding: 16,
+            ..MlpConfig::default()
+        }),
+        preconditioning: PreconditioningConfig {
+            sigma_data: 1.0,
+            ..Default::default()
+        },
+    }
+}
+
+fn config(steps: u64) -> TrainingConfig {
+    TrainingConfig {
+        steps,
+        batch_size: 32,
+        warmup_steps: 10,
+        learning_rate: 1e-3,
+        ema_decay: 0.9,
+        log_every: 5,
+        checkpoint_every: 10,
+        sample_every: 0,
+        ..Default::default()
+    }
+}
+
+fn trainer(source: &PointSet, config: TrainingConfig) -> Trainer<'_> {
+    Trainer::new(config, SdeConfig::default(), &model(), source, &Device::flex()).unwrap()
+}
+
+/// The model's answers on a fixed input: equal answers, equal weights.
+fn answers(model: &Model) -> Vec<u32> {
+    let vp = SdeConfig::default().build().unwrap();
+    let x = Tensor::<1>::from_floats([0.3, -1.2, 0.8, 0.1], &Device::flex()).reshape([2, 2, 1, 1]);
+    let marginals = [0.1, 0.7].map(|t| vp.marginal(sde_core::Time(t)));
+    let output = model.forward(x, &marginals).into_data();
+    output.iter::<f32>().map(f32::to_bits).collect()
+}
+
+#[test]
+fn one_point_is_learned_by_heart() {
+    // For data that is a single point, x and t determine ε, so nothing is left of the loss but what
+    // has not been learned yet.
+    let points = Toy::TwoMoons.sample(1, 0);
+    let config = TrainingConfig {
+        learning_rate: 5e-3,
+        ..config(600)
+    };
+    let mut trainer = trainer(&points, config);
+    let mut losses = Vec::new();
+    for _ in 0..6 {
+        for _ in 0..100 {
+            trainer.step().unwrap();
+        }
+        losses.push(trainer.take_means().unwrap().unwrap().loss);
+    }
+    assert!(losses[5] < 0.02 * losses[0], "{losses:?}");
+    assert!(trainer.take_means().unwrap().is_none());
+}
+
+#[test]
+fn a_batch_in_two_parts_gives_the_gradient_of_the_whole() {
+    let points = points();
+    let [one, two] = [1, 2].map(|shards| {
+        let mut trainer = trainer(&points, TrainingConfig { shards, ..config(1) });
+        trainer.step().unwrap();
+        trainer.take_means().unwrap().unwrap()
+    });
+    // The same sum in another order: a few roundings of f32.
+    assert!((one.loss / two.loss - 1.0).abs() < 1e-5);
+    assert!((one.grad_norm / two.grad_norm - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn clipping_limits_the_global_norm_and_reports_what_it_was() {
+    // With SGD-like first steps of Adam the norm is not visible in the weights; so clip the gradient
+    // of a plain function and measure it.
+    use burn::nn::LinearConfig;
+    use burn::optim::GradientsParams;
+    use training::clipping::clip_global_norm;
+
+    let device = Device::flex().autodiff();
+    let linear = LinearConfig::new(3, 2).init(&device);
+    let x = Tensor::<2>::from_floats([[1.0, 2.0, 3.0]], &device);
+    let gradients = || {
+        let loss = linear.forward(x.clone()).mul_scalar(10.0).sum();
+        GradientsParams::from_grads(loss.backward(), &linear)
+    };
+    let norm = |gradients: &GradientsParams| -> f64 {
+        let weight = gradients.get::<2>(linear.weight.id).unwrap();
+        let bias = gradients.get::<1>(linear.bias.as_ref().unwrap().id).unwrap();
+        let sum = weight.square().sum() + bias.square().sum();
+        sum.into_data().iter::<f64>().sum::<f64>().sqrt()
+    };
+    // d/dw = 10·x for both outputs, d/db = 10: √(2·100·14 + 2·100).
+    let expected = 3000f64.sqrt();
+    let plain = Device::flex();
+    for (max_norm, after) in [(1.0, 1.0), (0.0, expected), (100.0, expected)] {
+        let mut gradients = gradients();
+        let before = clip_global_norm(&linear, &mut gradients, max_norm, &plain);
+        let before: f64 = before.into_data().iter::<f64>().sum();
+        assert!((before / expected - 1.0).abs() < 1e-5);
+        assert!((norm(&gradients) / after - 1.0).abs() < 1e-5, "{max_norm}");
+    }
+}
+
+#[test]
+fn a_resumed_run_is_bit_identical_to_one_that_never_stopped() {
+    let points = points();
+    for shards in [1, 2] {
+        let config = TrainingConfig { shards, ..config(30) };
+        let folder = tempfile::tempdir().unwrap();
+        let undisturbed = RunFolder::create(&folder.path().join("a"), "").unwrap();
+        let mut whole = trainer(&points, config.clone());
+        run(&mut whole, &model(), SdeConfig::default(), &undisturbed, &mut ()).unwrap();
+
+        let stopped = RunFolder::create(&folder.path().join("b"), "").unwrap();
+        let mut first = trainer(&points, config.clone());
+        for _ in 0..13 {
+            first.step().unwrap();
+        }
+        let path = stopped.checkpoint_path(13);
+        Checkpoint::write(&mut first, &model(), SdeConfig::default(), &path).unwrap();
+        drop(first);
+
+        let mut resumed = trainer(&points, config);
+        let checkpoint = stopped.latest_checkpoint().unwrap();
+        checkpoint.restore(&mut resumed, &model(), SdeConfig::default()).unwrap();
+        assert_eq!(resumed.step_count(), 13);
+        run(&mut resumed, &model(), SdeConfig::default(), &stopped, &mut ()).unwrap();
+
+        assert_eq!(answers(&whole.model()), answers(&resumed.model()));
+        assert_eq!(answers(&whole.averaged_model()), answers(&resumed.averaged_model()));
+        let stored = stopped.latest_checkpoint().unwrap();
+        assert_eq!(stored.manifest().step, 30);
+        assert_eq!(
+            answers(&stored.model(&Device::flex()).unwrap()),
+            answers(&whole.averaged_model())
+        );
+    }
+}
+
+#[test]
+fn the_loop_writes_metrics_and_keeps_the_newest_checkpoints() {
+    let points = points();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(&folder.path().join("run"), "# resolved").unwrap();
+    let mut trainer = trainer(&points, config(35));
+    run(&mut trainer, &model(), SdeConfig::default(), &folder, &mut ()).unwrap();
+    assert_eq!(folder.checkpoint_steps().unwrap(), [30, 35]);
+    let metrics = folder.metrics().unwrap();
+    let steps: Vec<u64> = metrics.iter().map(|record| record.step).collect();
+    assert_eq!(steps, [5, 10, 15, 20, 25, 30, 35]);
+    assert!(metrics.iter().all(|r| r.loss.is_finite() && r.samples_per_second > 0.0));
+    folder.truncate_metrics(20).unwrap();
+    assert_eq!(folder.metrics().unwrap().len(), 4);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_with_the_step_and_the_time_and_leaves_checkpoints_alone() {
+    let points = points();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(&folder.path().join("run"), "").unwrap();
+    let config = TrainingConfig {
+        learning_rate: 1e30,
+        clip_norm: 0.0,
+        warmup_steps: 0,
+        checkpoint_every: 1,
+        ..config(50)
+    };
+    let mut trainer = trainer(&points, config);
+    let error = run(&mut trainer, &model(), SdeConfig::default(), &folder, &mut ()).unwrap_err();
+    let TrainingError::NotFinite { step, t, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!((1..50).contains(step) && (0.0..=1.0).contains(t));
+    let message = error.to_string();
+    assert!(message.contains(&format!("step {step}")) && message.contains("learning_rate"), "{message}");
+    // Whatever was stored before can be opened, and holds numbers.
+    for step in folder.checkpoint_steps().unwrap() {
+        let checkpoint = Checkpoint::open(&folder.checkpoint_path(step)).unwrap();
+        let answers = answers(&checkpoint.model(&Device::flex()).unwrap());
+        assert!(answers.iter().all(|&bits| f32::from_bits(bits).is_finite()));
+    }
+}
+
+fn checkpoint(folder: &Path) -> Checkpoint {
+    let points = points();
+    let mut trainer = trainer(&points, config(3));
+    trainer.step().unwrap();
+    Checkpoint::write(&mut trainer, &model(), SdeConfig::default(), folder).unwrap()
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_it_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(&folder.path().join("run"), "").unwrap();
+    checkpoint(&folder.checkpoint_path(1));
+    for name in ["weights.bpk", "ema.safetensors", "optimizer.bpk"] {
+        checkpoint(&folder.checkpoint_path(2));
+        let file = folder.checkpoint_path(2).join(name);
+        let whole = fs::read(&file).unwrap();
+
+        // Cut short.
+        fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+        let error = Checkpoint::open(&folder.checkpoint_path(2)).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+        // One bit flipped.
+        let mut altered = whole.clone();
+        altered[whole.len() / 2] ^= 1;
+        fs::write(&file, altered).unwrap();
+        assert!(Checkpoint::open(&folder.checkpoint_path(2)).is_err());
+        // Gone.
+        fs::remove_file(&file).unwrap();
+        assert!(Checkpoint::open(&folder.checkpoint_path(2)).is_err());
+
+        let usable = folder.latest_checkpoint().unwrap();
+        assert_eq!(usable.folder(), folder.checkpoint_path(1));
+        fs::remove_dir_all(folder.checkpoint_path(2)).unwrap();
+    }
+}
+
+#[test]
+fn a_manifest_of_another_version_or_that_is_no_json_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    checkpoint(&path);
+    let manifest = path.join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace("\"format\": 1", "\"format\": 99")).unwrap();
+    let error = Checkpoint::open(&path).unwrap_err().to_string();
+    assert!(error.contains("99"), "{error}");
+    fs::write(&manifest, "{").unwrap();
+    let error = Checkpoint::open(&path).unwrap_err().to_string();
+    assert!(error.contains("not JSON"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_of_another_architecture_is_refused_by_the_field_that_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = checkpoint(&folder.path().join("checkpoint"));
+    let points = points();
+    let mut trainer = trainer(&points, config(3));
+    let wider = ModelConfig {
+        network: NetworkConfig::Mlp(MlpConfig { width: 64, ..MlpConfig::default() }),
+        ..model()
+    };
+    let refuse = |error: TrainingError, field: &str| {
+        let message = error.to_string();
+        assert!(message.contains("another model") && message.contains(field), "{message}");
+    };
+    let error = checkpoint.restore(&mut trainer, &wider, SdeConfig::default());
+    refuse(error.unwrap_err(), "model.network.");
+    let unet = ModelConfig { network: NetworkConfig::UNet(UNetConfig::default()), ..model() };
+    let error = checkpoint.restore(&mut trainer, &unet, SdeConfig::default());
+    refuse(error.unwrap_err(), "model.network.");
+    let error = checkpoint.restore(&mut trainer, &model(), SdeConfig::Edm(Default::default()));
+    refuse(error.unwrap_err(), "sde.");
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let points = points();
+    let mut trainer = trainer(&points, config(3));
+    trainer.step().unwrap();
+    let below_a_file = file.join("checkpoint");
+    let error = Checkpoint::write(&mut trainer, &model(), SdeConfig::default(), &below_a_file);
+    assert!(error.unwrap_err().to_string().contains("file"));
+
+    // A target that is there already and not empty: the rename fails, the half-made copy goes.
+    let taken = folder.path().join("taken");
+    fs::create_dir(&taken).unwrap();
+    fs::write(taken.join("precious"), "").unwrap();
+    assert!(Checkpoint::write(&mut trainer, &model(), SdeConfig::default(), &taken).is_err());
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(taken.join("precious").exists());
+}
+
+#[test]
+fn a_run_folder_is_neither_overwritten_nor_invented() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let error = RunFolder::open(&path).unwrap_err().to_string();
+    assert!(error.contains("no run"), "{error}");
+    RunFolder::create(&path, "a = 1").unwrap();
+    let error = RunFolder::create(&path, "a = 2").unwrap_err().to_string();
+    assert!(error.contains("--resume"), "{error}");
+    let folder = RunFolder::open(&path).unwrap();
+    assert_eq!(fs::read_to_string(folder.config_path()).unwrap(), "a = 1");
+    assert!(folder.latest_checkpoint().unwrap_err().to_string().contains("no checkpoint"));
+}
+
+#[test]
+fn data_of_another_shape_than_the_models_is_refused() {
+    let points = points();
+    let images = ModelConfig { shape: [1, 8, 8], ..model() };
+    let trainer =
+        Trainer::new(config(1), SdeConfig::default(), &images, &points, &Device::flex());
+    let error = trainer.err().unwrap().to_string();
+    assert!(error.contains("[2, 1, 1]") && error.contains("[1, 8, 8]"), "{error}");
+}
+
+#[test]
+fn the_average_has_no_graph_and_the_model_for_sampling_no_autodiff() {
+    let points = points();
+    let mut trainer = trainer(&points, config(2));
+    trainer.step().unwrap();
+    let model = trainer.averaged_model();
+    assert!(model.network.devices().iter().all(|device| !device.is_autodiff()));
+}

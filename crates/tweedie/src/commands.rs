@@ -1,0 +1,7 @@
+//! The verbs, one a file.
+
+pub mod devices;
+pub mod evaluate;
+pub mod inspect;
+pub mod sample;
+pub mod train;

@@ -1,0 +1,141 @@
+//! Digits, by a judge that reads them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use data::{ImageSet, Mnist, Source, Split};
+use evaluation::{DigitJudge, JudgeOptions, Readability, frechet_distance_of_samples};
+use ndarray::Array2;
+
+use super::Measure;
+use super::report::{Figure, Report, Style};
+use crate::commands::sample::Drawn;
+use crate::failure::Fault;
+use crate::runs::RUNS;
+use crate::terminal::{Progress, note};
+
+/// Samples of MNIST.
+pub struct Digits {
+    judge: DigitJudge,
+    train: ImageSet,
+    test: ImageSet,
+}
+
+impl Digits {
+    /// With the digits in `path` and a judge of them, trained now if there is none yet.
+    pub fn new(path: &Path, device: &Device) -> Result<Self> {
+        let load = |split| {
+            Mnist::load(path, split).with_context(|| {
+                Fault::failed(format!("the data set at {} cannot be used", path.display()))
+                    .hint("samples are measured against the data: data.path in the run's config.toml")
+            })
+        };
+        let (train, test) = (load(Split::Train)?, load(Split::Test)?);
+        Ok(Self {
+            judge: judge(&train, device)?,
+            train,
+            test,
+        })
+    }
+}
+
+/// Where a judge with these options is kept.
+fn kept(options: &JudgeOptions) -> PathBuf {
+    let name = format!("mnist-{}-steps-seed-{}", options.steps, options.seed);
+    Path::new(RUNS).join(".judge").join(name)
+}
+
+fn judge(train: &ImageSet, device: &Device) -> Result<DigitJudge> {
+    let options = JudgeOptions::default();
+    let path = kept(&options);
+    if path.exists() {
+        match DigitJudge::load(&path, device) {
+            Ok(judge) => return Ok(judge),
+            Err(error) => note(format!("the judge kept from before cannot be used: {error}")),
+        }
+    }
+    note(format!(
+        "training the judge that reads digits, once, about a minute; it is kept in {}",
+        path.display()
+    ));
+    let mut bar = Progress::new("judge", options.steps as u64, 0);
+    let judge = DigitJudge::train(train, options, device, &mut |progress| {
+        bar.advance(progress.step as u64);
+        bar.tell(&format!("loss {:.4}", progress.loss));
+    })?;
+    drop(bar);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{}: cannot be made", folder.display()))?;
+    }
+    judge.save(&path)?;
+    Ok(judge)
+}
+
+impl Measure for Digits {
+    fn measure(&self, drawn: &Drawn) -> Result<Report> {
+        let samples: Vec<f32> = drawn.samples.values.iter().copied().collect();
+        let count = drawn.plan.count;
+        let judge = &self.judge;
+        let test = values(&self.test, self.test.len());
+        let real_count = count.min(self.train.len());
+        let real = values(&self.train, real_count);
+
+        let of_samples = judge.readable_share(&samples, count)?;
+        let of_test = judge.readable_share(&test, self.test.len())?;
+        let mut report = Report::new("test set");
+        report.add("readable", "readable", Style::Share, share(&of_samples), Some(share(&of_test)));
+
+        let test_features = judge.features(&test, self.test.len())?;
+        let distance = |features: Array2<f64>| -> Result<Figure> {
+            let found = frechet_distance_of_samples(features.view(), test_features.view())?;
+            Ok(Figure {
+                value: found.squared(),
+                error: None,
+            })
+        };
+        report.add(
+            "Fréchet distance (judge's)",
+            "frechet_squared",
+            Style::Number,
+            distance(judge.features(&samples, count)?)?,
+            Some(distance(judge.features(&real, real_count)?)?),
+        );
+        for digit in 0..10 {
+            let read_as = |found: &Readability| Figure {
+                value: found.per_class[digit] as f64 / found.n as f64,
+                error: None,
+            };
+            report.add(
+                format!("read as {digit}"),
+                format!("read_as_{digit}"),
+                Style::Share,
+                read_as(&of_samples),
+                Some(read_as(&of_test)),
+            );
+        }
+        report.note(format!(
+            "Readable: one digit has a probability of at least {} to the judge, who also knows what \
+             is no digit.\n\
+             The Fréchet distance, squared, is to the test set; beside it that of {real_count} \
+             training images.",
+            evaluation::digits::READABLE_CONFIDENCE
+        ));
+        Ok(report)
+    }
+}
+
+fn share(found: &Readability) -> Figure {
+    Figure {
+        value: found.readable,
+        error: Some(found.standard_error),
+    }
+}
+
+fn values(images: &ImageSet, count: usize) -> Vec<f32> {
+    let indices: Vec<usize> = (0..count).collect();
+    let mut values = Vec::new();
+    images.write_samples(&indices, &mut values);
+    values
+}

@@ -1,0 +1,147 @@
+//! Figures of samples, with those of real data beside them, as a table and as JSON.
+
+use serde_json::{Map, Value, json};
+
+/// A number and, where it is known, its standard error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// The number.
+    pub value: f64,
+    /// Its standard error.
+    pub error: Option<f64>,
+}
+
+/// How a figure is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// As a percentage.
+    Share,
+    /// As it is.
+    Number,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug)]
+struct Line {
+    title: String,
+    key: String,
+    style: Style,
+    samples: Figure,
+    data: Option<Figure>,
+}
+
+/// All figures of an evaluation.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What the second column is.
+    data: &'static str,
+    lines: Vec<Line>,
+    notes: Vec<String>,
+}
+
+impl Report {
+    /// Without figures yet; `data` heads the column of real data.
+    pub fn new(data: &'static str) -> Self {
+        Self {
+            data,
+            lines: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Adds a figure; `key` names it in JSON.
+    pub fn add(
+        &mut self,
+        title: impl Into<String>,
+        key: impl Into<String>,
+        style: Style,
+        samples: Figure,
+        data: Option<Figure>,
+    ) {
+        self.lines.push(Line {
+            title: title.into(),
+            key: key.into(),
+            style,
+            samples,
+            data,
+        });
+    }
+
+    /// Adds a line below the table.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
+    }
+
+    /// The table.
+    pub fn table(&self) -> String {
+        let widest = self.lines.iter().map(|line| line.title.chars().count()).max();
+        let title = widest.unwrap_or(0).max(10) + 2;
+        let mut rows = vec![format!("{:title$}{:>18}{:>18}", "", "samples", self.data)];
+        for line in &self.lines {
+            let data = line.data.map_or_else(|| "-".to_owned(), |figure| written(figure, line.style));
+            let samples = written(line.samples, line.style);
+            rows.push(format!("{:title$}{samples:>18}{data:>18}", line.title));
+        }
+        if !self.notes.is_empty() {
+            rows.push(String::new());
+            rows.extend(self.notes.iter().cloned());
+        }
+        rows.join("\n")
+    }
+
+    /// The same as JSON: an object a figure.
+    pub fn json(&self) -> Value {
+        let object = |figure: Figure| json!({"value": figure.value, "standard_error": figure.error});
+        let lines = self.lines.iter().map(|line| {
+            let figures = json!({
+                "samples": object(line.samples),
+                "data": line.data.map(object),
+            });
+            (line.key.clone(), figures)
+        });
+        Value::Object(lines.collect::<Map<_, _>>())
+    }
+}
+
+fn written(Figure { value, error }: Figure, style: Style) -> String {
+    let number = |value: f64| match style {
+        Style::Share => format!("{:.1} %", 100.0 * value),
+        Style::Number => format!("{value:.4}"),
+    };
+    match error {
+        Some(error) => format!("{} ± {}", number(value).trim_end_matches(" %"), number(error)),
+        None => number(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_stand_in_columns_and_keep_their_digits_in_json() {
+        let figure = |value, error| Figure { value, error };
+        let mut report = Report::new("test set");
+        report.add("readable", "readable", Style::Share, figure(0.9123, Some(0.0089)), None);
+        report.add(
+            "distance",
+            "distance",
+            Style::Number,
+            figure(1.25, None),
+            Some(figure(0.5, None)),
+        );
+        report.note("a note");
+        assert_eq!(
+            report.table(),
+            "                       samples          test set\n\
+             readable          91.2 ± 0.9 %                 -\n\
+             distance                1.2500            0.5000\n\
+             \n\
+             a note"
+        );
+        let json = report.json();
+        assert_eq!(json["readable"]["samples"]["standard_error"], 0.0089);
+        assert_eq!(json["readable"]["data"], Value::Null);
+        assert_eq!(json["distance"]["data"]["value"], 0.5);
+    }
+}

@@ -1,0 +1,215 @@
+//! `tweedie inspect`: an experiment before it is run.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use ndarray::Axis;
+use sde_core::noise::{Role, fill_standard_normal};
+use sde_core::{AffineSde, Marginal, Sigma, Time};
+
+use crate::config::{Base, ExperimentConfig, Override};
+use crate::dataset::{Dataset, points_of};
+use crate::pictures::{Picture, SchedulePoint, Tile, label, noised_strip, schedule_plot};
+use crate::runs::Run;
+use crate::terminal::say;
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tweedie inspect                              the built-in MNIST experiment
+  tweedie inspect --config configs/two-moons.toml --set sde.kind=edm
+  tweedie inspect --run runs/mnist")]
+pub struct InspectArgs {
+    /// The experiment, a TOML file [default: MNIST, built in]
+    #[arg(long, value_name = "FILE", conflicts_with = "run")]
+    pub config: Option<PathBuf>,
+    /// A run, whose configuration is looked at
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    /// Overrides a value, such as sde.kind=edm; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Override>,
+    /// Where the picture goes [default: inspect.png in the run's folder, else inspect-NAME.png]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Prints the process and the model, and draws the schedule over a strip of noised data.
+pub fn run(args: &InspectArgs) -> Result<()> {
+    let base = match (&args.config, &args.run) {
+        (Some(path), _) => Base::file(path)?,
+        (None, Some(root)) => Base::file(&Run::open(root)?.folder.config_path())?,
+        (None, None) => Base::built_in(),
+    };
+    let config = base.load(&args.set)?;
+    let dataset = Dataset::load(&config.data)?;
+    let sde = config.sde.build()?;
+    say(summary(&config, &dataset, &*sde)?);
+    let out = args.out.clone().unwrap_or_else(|| match &args.run {
+        Some(root) => root.join("inspect.png"),
+        None => format!("inspect-{}.png", config.name).into(),
+    });
+    picture(&config.name, &dataset, &*sde)?.save(&out)?;
+    say(format!("\npicture   {}", out.display()));
+    Ok(())
+}
+
+fn summary(config: &ExperimentConfig, dataset: &Dataset, sde: &dyn AffineSde) -> Result<String> {
+    let model = config.model(dataset.source().sample_shape());
+    let [channels, height, width] = model.shape;
+    let sampling = &config.sampling;
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| writeln!(text, "{name:<10}{value}");
+    line("name", config.name.clone())?;
+    line(
+        "data",
+        format!(
+            "{} {} of shape {channels}x{height}x{width} (channels x height x width)",
+            dataset.source().len(),
+            dataset.unit()
+        ),
+    )?;
+    line("model", model.network.describe(model.shape)?)?;
+    line(
+        "predicts",
+        format!(
+            "{} at sigma_data = {}",
+            toml::Value::try_from(model.preconditioning.prediction)?,
+            model.preconditioning.sigma_data
+        ),
+    )?;
+    line(
+        "sampling",
+        format!(
+            "{} on a {} grid of {} steps, {} samples",
+            sampling.solver.info().name,
+            sampling.spacing(sde.name()).name(),
+            sampling.steps(),
+            sampling.count,
+        ),
+    )?;
+    let (start, end) = (sde.t_min_sampling().0, sde.t_max().0);
+    line(
+        "process",
+        format!(
+            "{}, sampled from t = {end} down to {start}, prior std {:.4}",
+            sde.name(),
+            sde.prior().std
+        ),
+    )?;
+    write!(
+        text,
+        "\n{:>12} {:>12} {:>12} {:>12} {:>12}\n",
+        "t", "alpha", "sigma", "sigma/alpha", "log-SNR"
+    )?;
+    for index in 0..=10 {
+        let t = time_between(sde, f64::from(index) / 10.0);
+        let marginal = sde.marginal(t);
+        let Marginal { alpha, sigma } = marginal;
+        let (ratio, snr) = (marginal.sigma_ratio().0, marginal.log_snr().0);
+        writeln!(
+            text,
+            "{} {} {} {} {snr:>12.3}",
+            significant(t.0),
+            significant(alpha),
+            significant(sigma),
+            significant(ratio),
+        )?;
+    }
+    Ok(text.trim_end().to_owned())
+}
+
+/// Five significant digits in a column of twelve.
+fn significant(value: f64) -> String {
+    match value.abs() {
+        0.0 => format!("{:>12}", "0"),
+        m if !(1e-4..1e6).contains(&m) => format!("{value:>12.4e}"),
+        m => {
+            let decimals = (4 - m.log10().floor() as i32).clamp(0, 8) as usize;
+            format!("{value:>12.decimals$}")
+        }
+    }
+}
+
+/// Whether a process's time is a noise level without bound rather than a share of 1.
+fn runs_over_decades(sde: &dyn AffineSde) -> bool {
+    sde.t_max().0 > 1.0
+}
+
+/// The time a share `u` of the way from the end of sampling to the prior.
+fn time_between(sde: &dyn AffineSde, u: f64) -> Time {
+    let (start, end) = (sde.t_min_sampling().0, sde.t_max().0);
+    Time(match (runs_over_decades(sde), u) {
+        (_, 1.0) => end,
+        (true, u) => start * (end / start).powf(u),
+        (false, u) => start + u * (end - start),
+    })
+}
+
+fn picture(name: &str, dataset: &Dataset, sde: &dyn AffineSde) -> Result<Picture> {
+    let points: Vec<SchedulePoint> = (0..=300)
+        .map(|index| {
+            let t = time_between(sde, f64::from(index) / 300.0);
+            let marginal = sde.marginal(t);
+            SchedulePoint {
+                t: t.0,
+                alpha: marginal.alpha,
+                sigma: marginal.sigma,
+                log_snr: marginal.log_snr().0,
+            }
+        })
+        .collect();
+    let title = format!("{}: α, σ and signal-to-noise ratio over time", sde.name());
+    let plot = schedule_plot(&title, &points, runs_over_decades(sde))?;
+    Ok(Picture::stacked(&[plot, strip(name, dataset, sde)?]))
+}
+
+/// Tiles of a strip.
+const TILES: usize = 8;
+
+/// The data at noise levels that are equally spaced in the log-SNR.
+fn strip(name: &str, dataset: &Dataset, sde: &dyn AffineSde) -> Result<Picture> {
+    let states = dataset.first(600);
+    let is_points = points_of(&states).is_some();
+    let ratio = |t: Time| sde.marginal(t).sigma_ratio().0;
+    // Beyond these nothing more is to be seen.
+    let low = ratio(sde.t_min_sampling()).max(0.02);
+    let high = ratio(sde.t_max()).clamp(low, 20.0);
+    let mut tiles = Vec::with_capacity(TILES);
+    for index in 0..TILES {
+        let u = index as f64 / (TILES - 1) as f64;
+        let t = sde.time_at_sigma(Sigma(low * (high / low).powf(u)));
+        let marginal @ Marginal { alpha, sigma } = sde.marginal(t);
+        // Scaled as a network sees it, so that a process that explodes can be shown.
+        let scale = alpha.hypot(sigma).recip();
+        let mut noise = vec![0.0; dataset.source().sample_shape().iter().product()];
+        let noised = |sample: usize, noise: &mut Vec<f64>| {
+            fill_standard_normal(0, sample as u64, 0, Role::Forward, noise);
+            let x0 = states.index_axis(Axis(0), sample);
+            let mut noise = noise.iter();
+            x0.mapv(|x| {
+                let epsilon = noise.next().copied().unwrap_or(0.0);
+                (scale * (alpha * f64::from(x) + sigma * epsilon)) as f32
+            })
+        };
+        let tile = if is_points {
+            let mut cloud = states.clone();
+            for (sample, mut point) in cloud.axis_iter_mut(Axis(0)).enumerate() {
+                point.assign(&noised(sample, &mut noise));
+            }
+            Tile::Points(points_of(&cloud).expect("points stay points"))
+        } else {
+            Tile::Image(noised(0, &mut noise))
+        };
+        let captions = [
+            format!("t = {}", label(t.0)),
+            format!("log-SNR {:.1}", marginal.log_snr().0),
+        ];
+        tiles.push((tile, captions));
+    }
+    let what = if is_points { "the data" } else { "one image" };
+    noised_strip(&format!("{name}: {what} on its way to noise"), &tiles)
+}

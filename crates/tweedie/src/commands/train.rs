@@ -1,0 +1,279 @@
+//! `tweedie train`: from a configuration to a model.
+
+mod watch;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use runtime::{Backend, Selected};
+use sde_core::AffineSde;
+use training::{Checkpoint, RunFolder, Trainer};
+
+use self::watch::{Observer, Surroundings};
+use crate::config::{Base, ExperimentConfig, Override};
+use crate::dataset::Dataset;
+use crate::failure::Fault;
+use crate::runs;
+use crate::sampling::{Plan, default_batch};
+use crate::terminal::{be_quiet, note, say};
+
+/// Arguments of `train`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tweedie train                                         MNIST digits on the best device there is
+  tweedie train --config configs/two-moons.toml
+  tweedie train --set training.steps=20000 --set training.batch_size=128
+  tweedie train --resume                                goes on with the most recent run
+  tweedie train --resume runs/mnist --set training.steps=20000
+
+A run's folder holds config.toml, metrics.jsonl, loss.png, samples/ and checkpoints/.")]
+pub struct TrainArgs {
+    /// The experiment, a TOML file [default: MNIST, built in]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume", help_heading = "Experiment")]
+    pub config: Option<PathBuf>,
+    /// Overrides a value, such as training.steps=5000; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Experiment")]
+    pub set: Vec<Override>,
+    /// The run's folder [default: runs/NAME, or runs/NAME-2 and so on]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    pub run: Option<PathBuf>,
+    /// Goes on from the newest whole checkpoint of a run [default: the most recent in runs/]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "run", help_heading = "Run")]
+    pub resume: Option<Option<PathBuf>>,
+    /// flex (CPU), wgpu or cuda [default: the best there is; see `tweedie devices`]
+    #[arg(long, value_name = "BACKEND", help_heading = "Run")]
+    pub backend: Option<Backend>,
+    /// Prints the summary at the end alone
+    #[arg(long, short, help_heading = "Run")]
+    pub quiet: bool,
+}
+
+/// What may differ when a run goes on: whatever does not change what is learned.
+const CHANGEABLE: [&str; 7] = [
+    "training.steps",
+    "training.log_every",
+    "training.sample_every",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+    "training.check_every",
+    "data.path",
+];
+
+/// Trains, or goes on training.
+pub fn run(args: &TrainArgs) -> Result<()> {
+    if args.quiet {
+        be_quiet();
+    }
+    match &args.resume {
+        None => start(args),
+        Some(root) => {
+            let root = root.clone().map_or_else(runs::most_recent, Ok)?;
+            resume(args, &root)
+        }
+    }
+}
+
+fn start(args: &TrainArgs) -> Result<()> {
+    let base = match &args.config {
+        Some(path) => Base::file(path)?,
+        None => Base::built_in(),
+    };
+    let config = base.load(&args.set)?;
+    let prepared = Prepared::new(config, args.backend)?;
+    let mut trainer = prepared.trainer()?;
+    // Only now, when nothing but the disk can fail, is there a folder to leave behind.
+    let root = args
+        .run
+        .clone()
+        .unwrap_or_else(|| runs::free_folder(&prepared.config.name));
+    let folder = RunFolder::create(&root, &resolved(&prepared.config)?).with_context(|| {
+        Fault::failed(format!("the run cannot be kept in {}", root.display()))
+            .hint("--run names another folder")
+    })?;
+    prepared.train(&mut trainer, &folder)
+}
+
+fn resume(args: &TrainArgs, root: &Path) -> Result<()> {
+    refuse_changes(&args.set)?;
+    let folder = RunFolder::open(root)?;
+    let config = Base::file(&folder.config_path())?.load(&args.set)?;
+    let checkpoint = folder.latest_checkpoint().with_context(|| {
+        Fault::failed(format!("{} cannot go on", root.display()))
+            .hint("without a checkpoint there is nothing to go on from: train anew")
+    })?;
+    let done = checkpoint.manifest().step;
+    if done >= config.training.steps {
+        return Err(Fault::usage(format!(
+            "{} has done all of its {done} steps",
+            root.display()
+        ))
+        .hint(format!("--set training.steps={} goes on", 2 * done))
+        .into());
+    }
+    let prepared = Prepared::new(config, args.backend)?;
+    let mut trainer = prepared.trainer()?;
+    checkpoint.restore(&mut trainer, &prepared.model(), prepared.config.sde)?;
+    if !args.set.is_empty() {
+        rewrite(&folder.config_path(), &resolved(&prepared.config)?)?;
+    }
+    note(format!("going on from step {done}"));
+    prepared.train(&mut trainer, &folder)
+}
+
+/// Refuses overrides that would make another run of it.
+fn refuse_changes(sets: &[Override]) -> Result<(), Fault> {
+    let changeable = |key: &str| CHANGEABLE.contains(&key) || key.starts_with("sampling.");
+    match sets.iter().find(|set| !changeable(&set.key())) {
+        None => Ok(()),
+        Some(set) => Err(Fault::usage(format!(
+            "--set {}: `{}` cannot change when a run goes on",
+            set.text(),
+            set.key()
+        ))
+        .hint(format!(
+            "{} and sampling.* can; for anything else start a new run",
+            CHANGEABLE.join(", ")
+        ))),
+    }
+}
+
+/// The configuration with every default filled in.
+fn resolved(config: &ExperimentConfig) -> Result<String> {
+    let text = toml::to_string(config).context("the configuration cannot be written as TOML")?;
+    Ok(format!(
+        "# The configuration of this run, with all defaults; written by tweedie {}.\n\n{text}",
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
+fn rewrite(path: &Path, text: &str) -> Result<()> {
+    let aside = path.with_extension("toml.writing");
+    let written = fs::write(&aside, text).and_then(|()| fs::rename(&aside, path));
+    written.with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// Everything that a run needs but its folder.
+struct Prepared {
+    config: ExperimentConfig,
+    dataset: Dataset,
+    sde: Box<dyn AffineSde>,
+    plan: Plan,
+    selected: Selected,
+}
+
+impl Prepared {
+    fn new(config: ExperimentConfig, backend: Option<Backend>) -> Result<Self> {
+        let selected = runtime::select(backend)?;
+        selected.check()?;
+        let dataset = Dataset::load(&config.data)?;
+        let sde = config.sde.build()?;
+        let shape = dataset.source().sample_shape();
+        // Before anything is built, and in the network's own words.
+        config.network.parameter_count(shape)?;
+        let plan = Plan::new(&config.sampling, &*sde, default_batch(shape))?;
+        Ok(Self {
+            config,
+            dataset,
+            sde,
+            plan,
+            selected,
+        })
+    }
+
+    fn model(&self) -> score_net::ModelConfig {
+        self.config.model(self.dataset.source().sample_shape())
+    }
+
+    fn trainer(&self) -> Result<Trainer<'_>> {
+        Ok(Trainer::new(
+            self.config.training.clone(),
+            self.config.sde,
+            &self.model(),
+            self.dataset.source(),
+            &self.selected.device,
+        )?)
+    }
+
+    fn train(&self, trainer: &mut Trainer<'_>, folder: &RunFolder) -> Result<()> {
+        let model = self.model();
+        note(format!(
+            "{} on {}: {} {}, {}",
+            self.config.name,
+            self.selected,
+            self.dataset.source().len(),
+            self.dataset.unit(),
+            model.network.describe(model.shape)?,
+        ));
+        note(format!("run    {}", folder.root().display()));
+        let surroundings = Surroundings {
+            name: &self.config.name,
+            dataset: &self.dataset,
+            shape: model.shape,
+            sde: &*self.sde,
+            plan: &self.plan,
+            device: &self.selected.device,
+            folder,
+            steps: self.config.training.steps,
+            batch_size: self.config.training.batch_size,
+        };
+        let mut observer = Observer::new(surroundings, trainer.step_count());
+        training::run(trainer, &model, self.config.sde, folder, &mut observer)?;
+        drop(observer);
+        summarise(&self.config, self.dataset.unit(), folder)
+    }
+}
+
+fn summarise(config: &ExperimentConfig, unit: &str, folder: &RunFolder) -> Result<()> {
+    let metrics = folder.metrics()?;
+    if let Some(last) = metrics.last() {
+        let samples = (last.step * config.training.batch_size as u64) as f64;
+        say(format!(
+            "trained     {} for {} steps in {} ({:.0} {unit}/s), loss {:.4}",
+            config.name,
+            last.step,
+            watch::duration(last.seconds),
+            samples / last.seconds.max(1e-9),
+            last.loss,
+        ));
+    }
+    if let Some(memory) = runtime::process_memory() {
+        say(format!("memory      {} MiB at the peak", memory.peak >> 20));
+    }
+    let step = config.training.steps;
+    let show = |what: &str, path: PathBuf| say(format!("{what:<12}{}", path.display()));
+    show("samples", watch::sample_path(folder, step));
+    show("loss", watch::loss_path(folder));
+    let checkpoint: Checkpoint = folder.latest_checkpoint()?;
+    show("checkpoint", checkpoint.folder().to_owned());
+    say(format!(
+        "next        tweedie sample --run {0}; tweedie evaluate --run {0}",
+        folder.root().display()
+    ));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resolved_configuration_reads_back_as_itself() {
+        let config = Base::built_in().load(&[]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, resolved(&config).unwrap()).unwrap();
+        assert_eq!(Base::file(&path).unwrap().load(&[]).unwrap(), config);
+    }
+
+    #[test]
+    fn only_what_does_not_change_the_model_may_change_in_a_run() {
+        let refused = |text: &str| refuse_changes(&[text.parse().unwrap()]).is_err();
+        assert!(!refused("training.steps=9"));
+        assert!(!refused("sampling.solver=heun"));
+        assert!(refused("training.seed=9"));
+        assert!(refused("network.channels=9"));
+    }
+}

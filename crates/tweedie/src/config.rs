@@ -1,0 +1,150 @@
+//! An experiment as a file: data, process, network, training, sampling.
+//!
+//! ```toml
+//! name = "mnist"
+//!
+//! [data]
+//! kind = "mnist"            # or "toy"
+//!
+//! [sde]
+//! kind = "vp"               # ve, sub-vp, edm, brownian
+//!
+//! [network]
+//! kind = "unet"             # or "mlp"
+//! ```
+//!
+//! Whatever is left out has a default, except for these; whatever is not known is refused.
+
+mod diagnosis;
+mod load;
+mod overrides;
+mod suggestion;
+
+use std::path::PathBuf;
+
+use data::{Split, Toy};
+use score_net::{ModelConfig, NetworkConfig, PreconditioningConfig};
+use sde_core::SdeConfig;
+use serde::{Deserialize, Serialize};
+use solvers::{GridConfig, LastStep, SolverConfig};
+use training::TrainingConfig;
+
+pub use load::Base;
+pub use overrides::Override;
+
+/// Everything that makes an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentConfig {
+    /// Names the run's folder.
+    pub name: String,
+    /// What is learned.
+    pub data: DataConfig,
+    /// The forward process.
+    #[serde(default)]
+    pub sde: SdeConfig,
+    /// The network.
+    pub network: NetworkConfig,
+    /// What surrounds it.
+    #[serde(default)]
+    pub preconditioning: PreconditioningConfig,
+    /// How it is trained.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// How samples are drawn, while training and after.
+    #[serde(default)]
+    pub sampling: SamplingConfig,
+}
+
+impl ExperimentConfig {
+    /// The model for samples of `shape`, [channels, height, width].
+    pub fn model(&self, shape: [usize; 3]) -> ModelConfig {
+        ModelConfig {
+            shape,
+            network: self.network.clone(),
+            preconditioning: self.preconditioning,
+        }
+    }
+}
+
+/// A data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DataConfig {
+    /// MNIST's four files.
+    Mnist {
+        /// The folder that holds them.
+        #[serde(default = "mnist_path")]
+        path: PathBuf,
+        /// Which part is learned.
+        #[serde(default = "train_split")]
+        split: Split,
+    },
+    /// A distribution in the plane.
+    Toy {
+        /// Which one.
+        name: Toy,
+        /// The number of points.
+        #[serde(default = "toy_count")]
+        count: usize,
+        /// The seed that draws them.
+        #[serde(default)]
+        seed: u64,
+    },
+}
+
+fn mnist_path() -> PathBuf {
+    "datasets/mnist".into()
+}
+
+fn train_split() -> Split {
+    Split::Train
+}
+
+fn toy_count() -> usize {
+    10_000
+}
+
+/// How samples are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SamplingConfig {
+    /// The number of samples.
+    pub count: usize,
+    /// The seed of their noise.
+    pub seed: u64,
+    /// The number of steps; without it what suits the solver.
+    pub steps: Option<usize>,
+    /// How the last state becomes a sample.
+    pub last_step: LastStep,
+    /// The solver.
+    pub solver: SolverConfig,
+    /// The spacing of the steps; without it what suits the solver and the process.
+    pub grid: Option<GridConfig>,
+}
+
+impl Default for SamplingConfig {
+    fn default() -> Self {
+        Self {
+            count: 64,
+            seed: 0,
+            steps: None,
+            last_step: LastStep::Denoise,
+            solver: SolverConfig::Edm(solvers::EdmSampler::default()),
+            grid: None,
+        }
+    }
+}
+
+impl SamplingConfig {
+    /// The number of steps.
+    pub fn steps(&self) -> usize {
+        self.steps.unwrap_or_else(|| self.solver.default_steps())
+    }
+
+    /// The spacing of the steps under a family of processes.
+    pub fn spacing(&self, family: &str) -> GridConfig {
+        self.grid
+            .unwrap_or_else(|| self.solver.default_grid(family))
+    }
+}

@@ -1,0 +1,194 @@
+//! From a file and its overrides to an experiment, or to a fault that names the key.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Tensor;
+use data::Toy;
+use solvers::GridSpec;
+use toml::{Table, Value};
+
+use super::diagnosis::{self, Finding};
+use super::suggestion::{question, similar_keys, similar_name};
+use super::{DataConfig, ExperimentConfig, Override};
+use crate::failure::Fault;
+
+/// The text of a configuration and where it came from.
+#[derive(Clone, Debug)]
+pub struct Base {
+    name: String,
+    text: Cow<'static, str>,
+}
+
+impl Base {
+    /// The configuration that comes with the program: MNIST.
+    pub fn built_in() -> Self {
+        Self {
+            name: "configs/mnist.toml (built in)".to_owned(),
+            text: include_str!("../../../../configs/mnist.toml").into(),
+        }
+    }
+
+    /// A file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn file(path: &Path) -> Result<Self, Fault> {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| {
+            Fault::usage(format!("{name}: the configuration cannot be read: {error}"))
+                .hint("--config names a TOML file; without it the built-in MNIST experiment is used")
+        })?;
+        Ok(Self {
+            name,
+            text: text.into(),
+        })
+    }
+
+    /// The experiment with `overrides`, later ones winning.
+    ///
+    /// # Errors
+    /// What is not TOML, a key that is unknown or missing, a value of the wrong type or out of range.
+    pub fn load(&self, overrides: &[Override]) -> Result<ExperimentConfig, Fault> {
+        let mut table: Table = toml::from_str(&self.text).map_err(|error| {
+            Fault::usage(format!("{}: not TOML: {}", self.name, error.to_string().trim_end()))
+        })?;
+        expand_names(&mut table);
+        for set in overrides {
+            set.apply(&mut table).map_err(|section| {
+                Fault::usage(format!(
+                    "--set {}: `{section}` is a value, not a section with keys of its own",
+                    set.text()
+                ))
+            })?;
+            expand_names(&mut table);
+        }
+        let config: ExperimentConfig =
+            diagnosis::read(&table).map_err(|finding| self.fault(finding, overrides))?;
+        validate(&config).map_err(|fault| self.out_of_range(&fault, overrides))?;
+        Ok(config)
+    }
+
+    /// Who said `key`: an override, or the file.
+    fn origin(&self, key: &str, overrides: &[Override]) -> String {
+        let covers = |set: &&Override| {
+            let other = set.key();
+            let within = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'));
+            other == key || within(&other, key) || within(key, &other)
+        };
+        match overrides.iter().rev().find(covers) {
+            Some(set) => format!("--set {}", set.text()),
+            None => self.name.clone(),
+        }
+    }
+
+    fn fault(&self, finding: Finding, overrides: &[Override]) -> Fault {
+        match finding {
+            Finding::UnknownKey { key, known } => {
+                let from = self.origin(&key, overrides);
+                let fault = Fault::usage(format!("{from}: there is no key `{key}`"));
+                let hint = question(&similar_keys(&key, &known))
+                    .or_else(|| siblings(&key, &known));
+                hint.into_iter().fold(fault, Fault::hint)
+            }
+            Finding::UnknownName { key, name, known } => {
+                let from = self.origin(&key, overrides);
+                let fault = Fault::usage(format!(
+                    "{from}: `{key}` cannot be `{name}`: it is one of {}",
+                    known.join(", ")
+                ));
+                let meant: Vec<String> = similar_name(&name, &known).into_iter().collect();
+                question(&meant).into_iter().fold(fault, Fault::hint)
+            }
+            Finding::WrongValue { key, value, wanted } => Fault::usage(format!(
+                "{}: `{key}` cannot be {value}: it has to be {wanted}",
+                self.origin(&key, overrides)
+            )),
+            Finding::Missing { key } => {
+                let fault = Fault::usage(format!("{}: `{key}` is missing", self.name));
+                match key.as_str() {
+                    "data" => fault.hint("add a section [data] with kind = \"mnist\" or \"toy\""),
+                    "network" => fault.hint("add a section [network] with kind = \"unet\" or \"mlp\""),
+                    "data.name" => fault.hint(format!(
+                        "the toys are {}",
+                        Toy::ALL.map(Toy::name).join(", ")
+                    )),
+                    "name" => fault.hint("add name = \"…\" at the top; it names the run's folder"),
+                    _ => fault,
+                }
+            }
+            Finding::Other(message) => Fault::usage(format!("{}: {message}", self.name)),
+        }
+    }
+
+    fn out_of_range(&self, fault: &str, overrides: &[Override]) -> Fault {
+        // Messages begin with the key, or name its last part.
+        let by_set = overrides.iter().rev().find(|set| {
+            let key = set.key();
+            let last = key.rsplit('.').next().unwrap_or(&key);
+            fault.starts_with(&key) || fault.contains(&format!(" {last} ="))
+        });
+        let from = by_set.map_or_else(|| self.name.clone(), |set| format!("--set {}", set.text()));
+        Fault::usage(format!("{from}: {fault}"))
+    }
+}
+
+/// The keys beside an unknown one.
+fn siblings(key: &str, known: &[String]) -> Option<String> {
+    let (section, place) = match key.rsplit_once('.') {
+        Some((section, _)) => (format!("{section}."), format!("in [{section}]")),
+        None => (String::new(), "at the top".to_owned()),
+    };
+    let beside: Vec<&str> = known
+        .iter()
+        .filter_map(|known| known.strip_prefix(&section))
+        .filter(|name| !name.contains('.'))
+        .collect();
+    (!beside.is_empty()).then(|| format!("{place} there are {}", beside.join(", ")))
+}
+
+/// `solver = "heun"` is short for a section with that name, and so is `grid`.
+fn expand_names(table: &mut Table) {
+    let Some(Value::Table(sampling)) = table.get_mut("sampling") else {
+        return;
+    };
+    for key in ["solver", "grid"] {
+        if let Some(value @ Value::String(_)) = sampling.get_mut(key) {
+            let named = Table::from_iter([("name".to_owned(), value.clone())]);
+            *value = Value::Table(named);
+        }
+    }
+}
+
+/// What the types cannot say.
+fn validate(config: &ExperimentConfig) -> Result<(), String> {
+    let name = &config.name;
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
+        return Err(format!(
+            "name = \"{name}\" is not possible: it names a folder below runs/, so it has no slash \
+             and no dot in front"
+        ));
+    }
+    if let DataConfig::Toy { count: 0, .. } = config.data {
+        return Err("data.count = 0 is not possible: it must be at least 1".to_owned());
+    }
+    let text = |error: &dyn std::error::Error| error.to_string();
+    config.training.validate().map_err(|e| text(&e))?;
+    config.network.validate().map_err(|e| text(&e))?;
+    config.preconditioning.build().map_err(|e| format!("preconditioning: {e}"))?;
+    let sde = config.sde.build().map_err(|e| text(&e))?;
+    let sampling = &config.sampling;
+    if sampling.count == 0 {
+        return Err("sampling.count = 0 is not possible: it must be at least 1".to_owned());
+    }
+    if sampling.steps == Some(0) {
+        return Err("sampling.steps = 0 is not possible: it must be at least 1".to_owned());
+    }
+    sampling.solver.build::<Tensor<4>>().map_err(|e| format!("sampling: {e}"))?;
+    GridSpec::new(sampling.spacing(sde.name()), sampling.steps())
+        .ending_with(sampling.last_step)
+        .build(&*sde)
+        .map_err(|e| format!("sampling: {e}"))?;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! The picture that shows what a model has learned: a grid of images, or three panels for points.
+
+use anyhow::Result;
+use burn::tensor::Device;
+use ndarray::Array4;
+use score_net::Model;
+use sde_core::{AffineSde, Prediction, Sigma};
+
+use crate::dataset::{Dataset, points_of};
+use crate::pictures::{Picture, Triptych, VectorField, half_side, image_grid, triptych};
+use crate::sampling::{to_array, to_tensor};
+
+/// The noise level σ/α at which the score of a model of points is shown: low enough to follow the
+/// data's shape, high enough to be defined between its parts.
+const FIELD_SIGMA: f64 = 0.2;
+/// Arrows along each side.
+const ARROWS: usize = 22;
+/// Points of the data that are shown; more hide one another.
+const SHOWN: usize = 1000;
+
+/// The picture of `samples`, beside the data and the score where those can be drawn.
+pub fn portrait(
+    title: &str,
+    dataset: &Dataset,
+    samples: &Array4<f32>,
+    model: &Model,
+    sde: &dyn AffineSde,
+    device: &Device,
+) -> Result<Picture> {
+    let data = dataset.first(SHOWN);
+    let (Some(data), Some(samples)) = (points_of(&data), points_of(samples)) else {
+        return image_grid(samples);
+    };
+    let half = half_side(&data.view());
+    let centres = samples.rows().into_iter();
+    let centres = centres.map(|point| [f64::from(point[0]), f64::from(point[1])]);
+    let (points, vectors) = learned_score(half, model, sde, device)?;
+    triptych(&Triptych {
+        title: title.to_owned(),
+        data: data.view(),
+        samples: samples.view(),
+        field: VectorField {
+            title: format!("learned score and density at σ/α = {FIELD_SIGMA}"),
+            points,
+            vectors,
+            // The density of the samples at that noise level, as the process blurs them.
+            centres: centres.collect(),
+            width: FIELD_SIGMA,
+        },
+    })
+}
+
+type Plane = Vec<[f64; 2]>;
+
+/// Points of a square lattice, in x/α, and the score with respect to x/α there.
+fn learned_score(
+    half: f64,
+    model: &Model,
+    sde: &dyn AffineSde,
+    device: &Device,
+) -> Result<(Plane, Plane)> {
+    let marginal = sde.marginal(sde.time_at_sigma(Sigma(FIELD_SIGMA)));
+    let at = |i: usize| -half + (i as f64 + 0.5) * 2.0 * half / ARROWS as f64;
+    let lattice = || (0..ARROWS * ARROWS).map(|k| [at(k % ARROWS), at(k / ARROWS)]);
+    let points: Plane = lattice().collect();
+    let states = Array4::from_shape_fn((points.len(), 2, 1, 1), |(k, j, ..)| {
+        (marginal.alpha * points[k][j]) as f32
+    });
+    let score = model.predict(Prediction::Score, &to_tensor(&states, device), marginal);
+    let score = to_array(score)?;
+    let vector = |k: usize| [0, 1].map(|j| marginal.alpha * f64::from(score[[k, j, 0, 0]]));
+    Ok((points, (0..ARROWS * ARROWS).map(vector).collect()))
+}

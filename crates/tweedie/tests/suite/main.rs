@@ -1,0 +1,7 @@
+//! The program as its users meet it: every command in an empty folder of its own.
+
+mod bad_input;
+mod images;
+mod place;
+mod training;
+mod verbs;
