@@ -1,7 +1,7 @@
 //! Trains the default judge and reports how far it can be trusted.
 //!
 //! ```text
-//! cargo run -p evaluation --example judge -- [folder of MNIST] [file to save the judge in]
+//! cargo run -p evaluation --example judge -- [SEED] [FOLDER OF MNIST] [FILE TO SAVE THE JUDGE IN]
 //! ```
 #![allow(clippy::print_stdout)]
 
@@ -25,6 +25,7 @@ const PIXELS: usize = 28 * 28;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
+    let seed = arguments.next().map_or(Ok(0), |seed| seed.parse())?;
     let shipped = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mnist");
     let folder = arguments.next().map_or_else(shipped, PathBuf::from);
     let train = Mnist::load(&folder, Split::Train)?;
@@ -33,7 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let judge = DigitJudge::train(
         &train,
-        JudgeOptions::default(),
+        JudgeOptions {
+            seed,
+            ..JudgeOptions::default()
+        },
         &Device::flex(),
         &mut |progress| {
             if progress.step % 500 == 0 {
@@ -153,7 +157,7 @@ fn report_false_alarms(judge: &DigitJudge, test: &ImageSet) -> Result<(), Box<dy
 fn report_fading(judge: &DigitJudge, test: &ImageSet) -> Result<(), Box<dyn Error>> {
     let images = pictures(test, 0, 1);
     let pairs: Vec<(usize, usize)> = (0..test.len() / 2)
-        .map(|i| (i, i + test.len() / 2))
+        .map(|i| (2 * i, 2 * i + 1))
         .filter(|(a, b)| test.label(*a) != test.label(*b))
         .collect();
     println!(

@@ -117,7 +117,7 @@ impl Gaussian {
 }
 
 /// The squared Fréchet distance and the two parts it is the sum of.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct FrechetDistance {
     /// ‖m₁ − m₂‖²: how far the means are apart.
     pub means: f64,

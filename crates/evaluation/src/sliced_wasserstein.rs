@@ -6,7 +6,7 @@ use sde_core::noise::{Role, fill_standard_normal};
 use crate::{EvaluationError, samples};
 
 /// An estimate of the squared sliced 2-Wasserstein distance.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct SlicedWasserstein {
     /// The mean of W₂² over the projections: an unbiased estimate of SW₂², in the square of the
     /// points' unit.

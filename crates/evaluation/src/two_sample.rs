@@ -11,7 +11,7 @@ use crate::{EvaluationError, samples};
 pub const MAX_POINTS: usize = 8192;
 
 /// The energy distance between two sets, and how surprising it is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct EnergyTest {
     /// D² = 2E‖X − Y‖ − E‖X − X′‖ − E‖Y − Y′‖ ≥ 0 over all pairs, in the points' unit.
     pub energy: f64,

@@ -75,7 +75,8 @@ fn one_point_is_learned_by_heart() {
         }
         losses.push(trainer.take_means().unwrap().unwrap().loss);
     }
-    assert!(losses[5] < 0.02 * losses[0], "{losses:?}");
+    // The zero that it starts with has a loss of about 1: F has unit variance.
+    assert!(losses[5] < 0.02, "{losses:?}");
     assert!(trainer.take_means().unwrap().is_none());
 }
 

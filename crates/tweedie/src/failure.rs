@@ -68,7 +68,11 @@ pub fn text(error: &anyhow::Error) -> String {
     }
     let fault = error.downcast_ref::<Fault>();
     let hints = [fault, in_chain::<Fault>(error)];
-    if let Some(hint) = hints.into_iter().flatten().find_map(|fault| fault.hint.as_ref()) {
+    if let Some(hint) = hints
+        .into_iter()
+        .flatten()
+        .find_map(|fault| fault.hint.as_ref())
+    {
         write!(text, "\n  hint: {hint}").expect("a string takes any text");
     }
     text
@@ -138,6 +142,9 @@ mod tests {
         };
         assert_eq!(exit_code(&steps.into()), USAGE);
         assert_eq!(exit_code(&GridError::NoSteps.into()), USAGE);
-        assert_eq!(exit_code(&TrainingError::Stopped { step: 3 }.into()), FAILED);
+        assert_eq!(
+            exit_code(&TrainingError::Stopped { step: 3 }.into()),
+            FAILED
+        );
     }
 }

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod dataset;
 mod failure;
+mod files;
 mod pictures;
 mod portrait;
 mod runs;
@@ -102,9 +103,11 @@ fn guarded(work: impl FnOnce() -> Result<()>) -> Result<()> {
     }));
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let words = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
-        Err(failure::Fault::failed(format!("this should not have happened: {words}"))
-            .hint("please report it, with the command and the configuration")
-            .into())
+        Err(
+            failure::Fault::failed(format!("this should not have happened: {words}"))
+                .hint("please report it, with the command and the configuration")
+                .into(),
+        )
     })
 }
 

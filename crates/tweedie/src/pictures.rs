@@ -12,6 +12,6 @@ pub use axis::label;
 pub use image_grid::image_grid;
 pub use loss_plot::loss_plot;
 pub use noised_strip::{Tile, noised_strip};
-pub use picture::{Picture, write_whole};
+pub use picture::Picture;
 pub use schedule_plot::{SchedulePoint, schedule_plot};
 pub use triptych::{Triptych, VectorField, half_side, scatter_plot, triptych};

@@ -28,7 +28,9 @@ pub fn most_recent() -> Result<PathBuf> {
     let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
     let last_change = |run: &PathBuf| -> Option<SystemTime> {
         let config = changed(&run.join("config.toml"))?;
-        Some(changed(&run.join("checkpoints")).map_or(config, |checkpoints| config.max(checkpoints)))
+        Some(
+            changed(&run.join("checkpoints")).map_or(config, |checkpoints| config.max(checkpoints)),
+        )
     };
     let runs = fs::read_dir(RUNS).into_iter().flatten().flatten();
     runs.map(|entry| entry.path())

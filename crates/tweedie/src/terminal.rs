@@ -160,7 +160,10 @@ impl Progress {
                 let long_ago = last.is_none_or(|last| now - last >= BETWEEN_LINES);
                 if long_ago || self.done == self.total {
                     *last = Some(now);
-                    note(format!("{} {}/{}  {message}", self.what, self.done, self.total));
+                    note(format!(
+                        "{} {}/{}  {message}",
+                        self.what, self.done, self.total
+                    ));
                 }
             }
         }

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use data::ImageSet;
 use ndarray::Array2;
+use serde::Serialize;
 
 use super::network::{Network, windows};
 use super::picture::PIXELS;
@@ -15,7 +16,7 @@ use crate::EvaluationError;
 const CHUNK: usize = 250;
 
 /// What the judge takes a picture for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Verdict {
     /// The most probable class: a digit, or `None` for "not a digit".
     pub digit: Option<u8>,
@@ -33,7 +34,7 @@ impl Verdict {
 }
 
 /// How many of a set of pictures can be read.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Readability {
     /// The share that can be read, in [0, 1].
     pub readable: f64,
@@ -117,7 +118,7 @@ impl DigitJudge {
     /// # Errors
     /// A buffer of another length, NaN or infinity in it, or a device that fails.
     pub fn classify(&self, images: &[f32], count: usize) -> Result<Vec<Verdict>, EvaluationError> {
-        let mut verdicts = Vec::with_capacity(count);
+        let mut verdicts = Vec::new();
         self.for_chunks(images, count, |features| {
             let logits = to_host("the logits", self.network.logits(features))?;
             verdicts.extend(logits.chunks_exact(CLASSES).map(verdict));
@@ -150,7 +151,7 @@ impl DigitJudge {
     /// # Errors
     /// As for [`classify`](Self::classify).
     pub fn features(&self, images: &[f32], count: usize) -> Result<Array2<f64>, EvaluationError> {
-        let mut values = Vec::with_capacity(count * FEATURES);
+        let mut values = Vec::new();
         self.for_chunks(images, count, |features| {
             let features = to_host("the features", features)?;
             values.extend(features.into_iter().map(f64::from));
@@ -166,10 +167,11 @@ impl DigitJudge {
         count: usize,
         mut take: impl FnMut(Tensor<2>) -> Result<(), EvaluationError>,
     ) -> Result<(), EvaluationError> {
-        if images.len() != count * PIXELS {
+        let expected = count.saturating_mul(PIXELS);
+        if images.len() != expected {
             return Err(EvaluationError::BufferLength {
                 count,
-                expected: count * PIXELS,
+                expected,
                 found: images.len(),
             });
         }
@@ -297,6 +299,7 @@ mod tests {
                 ..
             })
         ));
+        assert!(judge.classify(&[], usize::MAX).is_err());
         let mut images = vec![0.0; 2 * PIXELS];
         images[PIXELS + 5] = f32::NAN;
         assert!(matches!(

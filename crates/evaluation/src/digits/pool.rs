@@ -79,6 +79,20 @@ impl<'a> DigitPool<'a> {
         picture
     }
 
+    /// Picture `index`, one time in five with up to a fifth of another one's ink: a faint ghost
+    /// makes a digit no less readable.
+    pub(crate) fn with_ghost(&self, index: usize, random: &mut ChaCha8Rng) -> Picture {
+        let mut digit = self.picture(index);
+        if random.random_bool(0.2) {
+            let ghost = self.picture(self.any(random));
+            let share = random.random_range(0.0..0.2);
+            for (ink, other) in digit.0.iter_mut().zip(ghost.0.iter()) {
+                *ink = (1.0 - share) * *ink + share * other;
+            }
+        }
+        digit
+    }
+
     /// The index of any picture.
     pub(crate) fn any(&self, random: &mut ChaCha8Rng) -> usize {
         random.random_range(0..self.len())

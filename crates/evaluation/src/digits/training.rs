@@ -121,19 +121,18 @@ fn batch(pool: &DigitPool<'_>, order: &EpochOrder, options: &JudgeOptions, step:
     for position in 0..options.batch {
         let mut random = generator(options.seed, position as u64, step as u64, Role::Data);
         let (picture, class) = match indices.get(position) {
-            Some(&index) => (pool.picture(index), usize::from(pool.label(index))),
+            Some(&index) => (
+                pool.with_ghost(index, &mut random),
+                usize::from(pool.label(index)),
+            ),
             None => {
                 let kind = NonDigit::any_seen(&mut random);
                 (kind.draw(pool, &mut random), NOT_A_DIGIT)
             }
         };
-        // Generated digits lie up to a pixel or two off and keep a trace of noise. Both kinds get
-        // both, so that neither gives a kind away.
-        let most = 1;
-        let (down, right) = (
-            random.random_range(-most..=most),
-            random.random_range(-most..=most),
-        );
+        // Generated digits may lie a pixel off and keep a trace of noise. Digits and non-digits get
+        // both, so that neither gives them away.
+        let (down, right) = (random.random_range(-1..=1), random.random_range(-1..=1));
         let noise = if random.random_bool(0.5) {
             random.random_range(0.0..0.15)
         } else {

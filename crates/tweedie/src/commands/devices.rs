@@ -35,7 +35,12 @@ fn table(reports: &[DeviceReport]) -> Result<String> {
     for report in reports {
         let built_in = if report.compiled { "yes" } else { "no" };
         let row = |device: String, types: String| {
-            [report.backend.to_string(), built_in.to_owned(), device, types]
+            [
+                report.backend.to_string(),
+                built_in.to_owned(),
+                device,
+                types,
+            ]
         };
         if report.adapters.is_empty() {
             rows.push(row("-".to_owned(), "-".to_owned()));
@@ -62,7 +67,11 @@ fn table(reports: &[DeviceReport]) -> Result<String> {
 }
 
 fn device(adapter: &AdapterReport) -> String {
-    let software = if adapter.software { " (software, slow)" } else { "" };
+    let software = if adapter.software {
+        " (software, slow)"
+    } else {
+        ""
+    };
     format!("{}{software}", adapter.name)
 }
 
@@ -71,7 +80,9 @@ fn types(adapter: &AdapterReport) -> String {
         return "does not work".to_owned();
     }
     let kinds = [(true, "f32"), (adapter.f64, "f64"), (adapter.bf16, "bf16")];
-    let kinds = kinds.into_iter().filter_map(|(has, name)| has.then_some(name));
+    let kinds = kinds
+        .into_iter()
+        .filter_map(|(has, name)| has.then_some(name));
     kinds.collect::<Vec<_>>().join(", ")
 }
 
@@ -79,7 +90,10 @@ fn types(adapter: &AdapterReport) -> String {
 fn advice(reports: &[DeviceReport]) -> Vec<String> {
     let mut lines = Vec::new();
     for report in reports {
-        let problems = report.adapters.iter().filter_map(|adapter| adapter.problem.as_ref());
+        let problems = report
+            .adapters
+            .iter()
+            .filter_map(|adapter| adapter.problem.as_ref());
         for text in report.advice.iter().chain(problems) {
             lines.push(format!("  {:<6}{text}", report.backend));
         }

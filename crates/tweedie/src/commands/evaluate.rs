@@ -14,7 +14,7 @@ use self::report::Report;
 use super::sample::{Drawn, ModelArgs, SamplingArgs, at_least, draw};
 use crate::config::DataConfig;
 use crate::failure::Fault;
-use crate::pictures::write_whole;
+use crate::files::write_whole;
 use crate::runs::Chosen;
 use crate::terminal::say;
 
@@ -64,7 +64,12 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         DataConfig::Mnist { path, .. } => Box::new(digits::Digits::new(path, &selected.device)?),
         DataConfig::Toy { name, seed, .. } => Box::new(points::Points::new(*name, *seed)),
     };
-    let drawn = draw(&chosen, &args.sampling, Some(args.samples), &selected.device)?;
+    let drawn = draw(
+        &chosen,
+        &args.sampling,
+        Some(args.samples),
+        &selected.device,
+    )?;
     let report = measure.measure(&drawn)?;
     let step = chosen.checkpoint.manifest().step;
     let solver = drawn.plan.solver.info().name;

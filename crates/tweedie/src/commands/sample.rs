@@ -13,7 +13,8 @@ use solvers::{GridConfig, SolverConfig};
 
 use crate::config::SamplingConfig;
 use crate::dataset::{Dataset, points_of};
-use crate::pictures::{Picture, image_grid, scatter_plot, write_whole};
+use crate::files::write_whole;
+use crate::pictures::{Picture, image_grid, scatter_plot};
 use crate::portrait::portrait;
 use crate::runs::Chosen;
 use crate::sampling::{Plan, Samples, default_batch, generate};
@@ -52,7 +53,12 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DIR", help_heading = "Model")]
     pub run: Option<PathBuf>,
     /// A checkpoint's folder, instead of a run's newest
-    #[arg(long, value_name = "DIR", conflicts_with = "run", help_heading = "Model")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with = "run",
+        help_heading = "Model"
+    )]
     pub checkpoint: Option<PathBuf>,
     /// flex (CPU), wgpu or cuda [default: the best there is; see `tweedie devices`]
     #[arg(long, value_name = "BACKEND", help_heading = "Model")]

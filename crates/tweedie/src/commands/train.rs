@@ -2,7 +2,6 @@
 
 mod watch;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -15,6 +14,7 @@ use self::watch::{Observer, Surroundings};
 use crate::config::{Base, ExperimentConfig, Override};
 use crate::dataset::Dataset;
 use crate::failure::Fault;
+use crate::files::write_whole;
 use crate::runs;
 use crate::sampling::{Plan, default_batch};
 use crate::terminal::{be_quiet, note, say};
@@ -32,7 +32,12 @@ Examples:
 A run's folder holds config.toml, metrics.jsonl, loss.png, samples/ and checkpoints/.")]
 pub struct TrainArgs {
     /// The experiment, a TOML file [default: MNIST, built in]
-    #[arg(long, value_name = "FILE", conflicts_with = "resume", help_heading = "Experiment")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "resume",
+        help_heading = "Experiment"
+    )]
     pub config: Option<PathBuf>,
     /// Overrides a value, such as training.steps=5000; may be given several times
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Experiment")]
@@ -117,7 +122,10 @@ fn resume(args: &TrainArgs, root: &Path) -> Result<()> {
     let mut trainer = prepared.trainer()?;
     checkpoint.restore(&mut trainer, &prepared.model(), prepared.config.sde)?;
     if !args.set.is_empty() {
-        rewrite(&folder.config_path(), &resolved(&prepared.config)?)?;
+        write_whole(
+            &folder.config_path(),
+            resolved(&prepared.config)?.as_bytes(),
+        )?;
     }
     note(format!("going on from step {done}"));
     prepared.train(&mut trainer, &folder)
@@ -147,12 +155,6 @@ fn resolved(config: &ExperimentConfig) -> Result<String> {
         "# The configuration of this run, with all defaults; written by tweedie {}.\n\n{text}",
         env!("CARGO_PKG_VERSION")
     ))
-}
-
-fn rewrite(path: &Path, text: &str) -> Result<()> {
-    let aside = path.with_extension("toml.writing");
-    let written = fs::write(&aside, text).and_then(|()| fs::rename(&aside, path));
-    written.with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 /// Everything that a run needs but its folder.
@@ -264,7 +266,7 @@ mod tests {
         let config = Base::built_in().load(&[]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
-        fs::write(&path, resolved(&config).unwrap()).unwrap();
+        std::fs::write(&path, resolved(&config).unwrap()).unwrap();
         assert_eq!(Base::file(&path).unwrap().load(&[]).unwrap(), config);
     }
 

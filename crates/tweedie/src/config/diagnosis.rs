@@ -60,9 +60,8 @@ pub fn read<T: DeserializeOwned + Serialize>(table: &Table) -> Result<T, Finding
 }
 
 fn parse<T: DeserializeOwned>(table: &Table) -> Result<T, String> {
-    T::deserialize(Value::Table(table.clone())).map_err(|error: toml::de::Error| {
-        error.message().to_owned()
-    })
+    T::deserialize(Value::Table(table.clone()))
+        .map_err(|error: toml::de::Error| error.message().to_owned())
 }
 
 fn diagnose<T: DeserializeOwned + Serialize>(table: &Table, message: &str) -> Finding {
@@ -70,7 +69,8 @@ fn diagnose<T: DeserializeOwned + Serialize>(table: &Table, message: &str) -> Fi
     let name = quoted.first().cloned().unwrap_or_default();
     let others = quoted.get(1..).unwrap_or_default().to_vec();
     let paths = paths(table);
-    let changes = |path: &Vec<String>| parse::<T>(&without(table, path)).err().as_deref() != Some(message);
+    let changes =
+        |path: &Vec<String>| parse::<T>(&without(table, path)).err().as_deref() != Some(message);
     if message.starts_with("unknown field") {
         let mut named = paths.iter().filter(|path| path.last() == Some(&name));
         if let Some(path) = named.find(|path| changes(path)) {
@@ -80,7 +80,8 @@ fn diagnose<T: DeserializeOwned + Serialize>(table: &Table, message: &str) -> Fi
             };
         }
     } else if message.starts_with("unknown variant") {
-        let bears_it = |path: &&Vec<String>| value(table, path).and_then(Value::as_str) == Some(&name);
+        let bears_it =
+            |path: &&Vec<String>| value(table, path).and_then(Value::as_str) == Some(&name);
         if let Some(path) = paths.iter().filter(bears_it).find(|path| changes(path)) {
             return Finding::UnknownName {
                 key: path.join("."),
@@ -94,7 +95,9 @@ fn diagnose<T: DeserializeOwned + Serialize>(table: &Table, message: &str) -> Fi
             return Finding::Missing { key: key.join(".") };
         }
     } else if let Some(path) = wrong_value::<T>(table, &paths, message) {
-        let wanted = message.rsplit_once("expected ").map_or(message, |(_, wanted)| wanted);
+        let wanted = message
+            .rsplit_once("expected ")
+            .map_or(message, |(_, wanted)| wanted);
         return Finding::WrongValue {
             key: path.join("."),
             value: value(table, path).map_or_else(String::new, ToString::to_string),
@@ -122,12 +125,15 @@ fn wrong_value<'a, T: DeserializeOwned>(
             Err(other) => other != format!("missing field `{own}`") || quoted_in_message(path),
         }
     };
-    // The innermost first: without a whole section the error is gone, too.
-    let mut inner_first: Vec<&Vec<String>> = paths.iter().collect();
-    inner_first.sort_by_key(|path| (usize::MAX - path.len(), !quoted_in_message(path)));
-    let found = inner_first.iter().copied().find(at_fault);
+    // Without a whole section the error is gone, too: values first, sections where no value is it.
+    let (sections, mut values): (Vec<_>, Vec<_>) = paths
+        .iter()
+        .partition(|path| value(table, path).is_some_and(Value::is_table));
+    values.sort_by_key(|path| !quoted_in_message(path));
+    let found = values.iter().copied().find(at_fault);
     // Two values with one and the same fault: either will do.
-    found.or_else(|| inner_first.iter().copied().find(|path| quoted_in_message(path)))
+    let found = found.or_else(|| values.into_iter().find(|path| quoted_in_message(path)));
+    found.or_else(|| sections.into_iter().find(at_fault))
 }
 
 /// The section in which giving `field` some value changes the error.
@@ -236,7 +242,12 @@ fn without(table: &Table, path: &[String]) -> Table {
 
 /// What stands in backticks in serde's messages.
 fn quoted(message: &str) -> Vec<String> {
-    message.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    message
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// How serde quotes a value of the wrong type.
@@ -341,7 +352,10 @@ mod tests {
         assert_eq!(value, "-5");
         assert_eq!(wanted, "a whole number, 0 or more");
         let (key, _, wanted) = wrong(&format!("{THING}[loop]\nbetas = [1.0]"));
-        assert_eq!((key.as_str(), wanted.as_str()), ("loop.betas", "a list of 2"));
+        assert_eq!(
+            (key.as_str(), wanted.as_str()),
+            ("loop.betas", "a list of 2")
+        );
         let (key, value, wanted) = wrong("name = 3\n[thing]\nkind = 'plain'");
         assert_eq!((key.as_str(), value.as_str()), ("name", "3"));
         assert_eq!(wanted, "a string");
@@ -396,7 +410,10 @@ mod tests {
     #[test]
     fn a_missing_key_is_named_with_its_section() {
         for (text, missing) in [
-            ("name = 'x'\n[thing]\nkind = 'sized'\nsize = 3", "thing.other"),
+            (
+                "name = 'x'\n[thing]\nkind = 'sized'\nsize = 3",
+                "thing.other",
+            ),
             ("name = 'x'\n[thing]\nsize = 3", "thing.kind"),
             ("name = 'x'", "thing"),
             ("[thing]\nkind = 'plain'", "name"),

@@ -6,12 +6,14 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use data::Toy;
+use sde_core::SdeConfig;
 use solvers::GridSpec;
 use toml::{Table, Value};
+use training::TimeSampler;
 
 use super::diagnosis::{self, Finding};
 use super::suggestion::{question, similar_keys, similar_name};
-use super::{DataConfig, ExperimentConfig, Override};
+use super::{DataConfig, ExperimentConfig, Override, SamplingConfig};
 use crate::failure::Fault;
 
 /// The text of a configuration and where it came from.
@@ -37,8 +39,9 @@ impl Base {
     pub fn file(path: &Path) -> Result<Self, Fault> {
         let name = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| {
-            Fault::usage(format!("{name}: the configuration cannot be read: {error}"))
-                .hint("--config names a TOML file; without it the built-in MNIST experiment is used")
+            Fault::usage(format!("{name}: the configuration cannot be read: {error}")).hint(
+                "--config names a TOML file; without it the built-in MNIST experiment is used",
+            )
         })?;
         Ok(Self {
             name,
@@ -52,10 +55,15 @@ impl Base {
     /// What is not TOML, a key that is unknown or missing, a value of the wrong type or out of range.
     pub fn load(&self, overrides: &[Override]) -> Result<ExperimentConfig, Fault> {
         let mut table: Table = toml::from_str(&self.text).map_err(|error| {
-            Fault::usage(format!("{}: not TOML: {}", self.name, error.to_string().trim_end()))
+            Fault::usage(format!(
+                "{}: not TOML: {}",
+                self.name,
+                error.to_string().trim_end()
+            ))
         })?;
         expand_names(&mut table);
         for set in overrides {
+            fill_in_default(&mut table, &set.key());
             set.apply(&mut table).map_err(|section| {
                 Fault::usage(format!(
                     "--set {}: `{section}` is a value, not a section with keys of its own",
@@ -74,7 +82,8 @@ impl Base {
     fn origin(&self, key: &str, overrides: &[Override]) -> String {
         let covers = |set: &&Override| {
             let other = set.key();
-            let within = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'));
+            let within =
+                |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'));
             other == key || within(&other, key) || within(key, &other)
         };
         match overrides.iter().rev().find(covers) {
@@ -88,8 +97,7 @@ impl Base {
             Finding::UnknownKey { key, known } => {
                 let from = self.origin(&key, overrides);
                 let fault = Fault::usage(format!("{from}: there is no key `{key}`"));
-                let hint = question(&similar_keys(&key, &known))
-                    .or_else(|| siblings(&key, &known));
+                let hint = question(&similar_keys(&key, &known)).or_else(|| siblings(&key, &known));
                 hint.into_iter().fold(fault, Fault::hint)
             }
             Finding::UnknownName { key, name, known } => {
@@ -109,7 +117,9 @@ impl Base {
                 let fault = Fault::usage(format!("{}: `{key}` is missing", self.name));
                 match key.as_str() {
                     "data" => fault.hint("add a section [data] with kind = \"mnist\" or \"toy\""),
-                    "network" => fault.hint("add a section [network] with kind = \"unet\" or \"mlp\""),
+                    "network" => {
+                        fault.hint("add a section [network] with kind = \"unet\" or \"mlp\"")
+                    }
                     "data.name" => fault.hint(format!(
                         "the toys are {}",
                         Toy::ALL.map(Toy::name).join(", ")
@@ -161,6 +171,42 @@ fn expand_names(table: &mut Table) {
     }
 }
 
+/// Writes out the default of a section that is not there, if `key` lies in it and the section's other
+/// keys depend on its kind.
+fn fill_in_default(table: &mut Table, key: &str) {
+    let (section, default) = if key.starts_with("sde.") {
+        ("sde", Value::try_from(SdeConfig::default()))
+    } else if key.starts_with("sampling.solver.") {
+        (
+            "sampling.solver",
+            Value::try_from(SamplingConfig::default().solver),
+        )
+    } else if key.starts_with("training.objective.time.") {
+        (
+            "training.objective.time",
+            Value::try_from(TimeSampler::default()),
+        )
+    } else {
+        return;
+    };
+    let (last, outer) = section
+        .rsplit_once('.')
+        .map_or((section, ""), |(outer, last)| (last, outer));
+    let mut place = table;
+    for name in outer.split('.').filter(|name| !name.is_empty()) {
+        let inner = place
+            .entry(name)
+            .or_insert_with(|| Value::Table(Table::new()));
+        let Value::Table(inner) = inner else {
+            return;
+        };
+        place = inner;
+    }
+    if let Ok(default) = default {
+        place.entry(last).or_insert(default);
+    }
+}
+
 /// What the types cannot say.
 fn validate(config: &ExperimentConfig) -> Result<(), String> {
     let name = &config.name;
@@ -176,7 +222,10 @@ fn validate(config: &ExperimentConfig) -> Result<(), String> {
     let text = |error: &dyn std::error::Error| error.to_string();
     config.training.validate().map_err(|e| text(&e))?;
     config.network.validate().map_err(|e| text(&e))?;
-    config.preconditioning.build().map_err(|e| format!("preconditioning: {e}"))?;
+    config
+        .preconditioning
+        .build()
+        .map_err(|e| format!("preconditioning: {e}"))?;
     let sde = config.sde.build().map_err(|e| text(&e))?;
     let sampling = &config.sampling;
     if sampling.count == 0 {
@@ -185,10 +234,98 @@ fn validate(config: &ExperimentConfig) -> Result<(), String> {
     if sampling.steps == Some(0) {
         return Err("sampling.steps = 0 is not possible: it must be at least 1".to_owned());
     }
-    sampling.solver.build::<Tensor<4>>().map_err(|e| format!("sampling: {e}"))?;
+    sampling
+        .solver
+        .build::<Tensor<4>>()
+        .map_err(|e| format!("sampling: {e}"))?;
     GridSpec::new(sampling.spacing(sde.name()), sampling.steps())
         .ending_with(sampling.last_step)
         .build(&*sde)
         .map_err(|e| format!("sampling: {e}"))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use solvers::SolverConfig;
+
+    use super::*;
+
+    fn load(text: &'static str, sets: &[&str]) -> Result<ExperimentConfig, Fault> {
+        let base = Base {
+            name: "test.toml".to_owned(),
+            text: text.into(),
+        };
+        let sets: Vec<Override> = sets.iter().map(|set| set.parse().unwrap()).collect();
+        base.load(&sets)
+    }
+
+    const SMALL: &str = "name = 'x'\n[data]\nkind = 'mnist'\n[network]\nkind = 'unet'";
+
+    #[test]
+    fn the_built_in_experiment_loads_and_overrides_win() {
+        let plain = Base::built_in().load(&[]).unwrap();
+        let set = [
+            "training.steps=7".parse().unwrap(),
+            "training.steps=8".parse().unwrap(),
+        ];
+        let changed = Base::built_in().load(&set).unwrap();
+        assert_eq!(plain.name, "mnist");
+        assert_eq!(changed.training.steps, 8);
+        assert_eq!(changed.network, plain.network);
+    }
+
+    #[test]
+    fn a_solver_can_be_named_alone_or_with_its_parameters() {
+        let solver = |sets: &[&str]| load(SMALL, sets).unwrap().sampling.solver;
+        assert_eq!(solver(&["sampling.solver=heun"]), SolverConfig::Heun {});
+        let churn = |solver| match solver {
+            SolverConfig::Edm(edm) => edm.s_churn,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(churn(solver(&["sampling.solver.s_churn=40"])), 40.0);
+        assert_eq!(
+            churn(solver(&[
+                "sampling.solver=edm",
+                "sampling.solver.s_churn=4"
+            ])),
+            4.0
+        );
+        let grid = load(SMALL, &["sampling.grid=karras", "sampling.grid.rho=5"]).unwrap();
+        assert_eq!(
+            grid.sampling.spacing("vp"),
+            solvers::GridConfig::Karras { rho: 5.0 }
+        );
+    }
+
+    #[test]
+    fn a_value_of_a_section_that_the_file_leaves_out_can_be_set() {
+        let sde = load(SMALL, &["sde.beta_max=15"]).unwrap().sde;
+        let SdeConfig::Vp(vp) = sde else {
+            panic!("{sde:?}");
+        };
+        assert_eq!((vp.beta_min, vp.beta_max), (0.1, 15.0));
+        assert_eq!(
+            load(SMALL, &["sde.kind=edm"])
+                .unwrap()
+                .sde
+                .build()
+                .unwrap()
+                .name(),
+            "edm"
+        );
+    }
+
+    #[test]
+    fn faults_name_their_origin() {
+        let text = |sets: &[&str]| load(SMALL, sets).unwrap_err().to_string();
+        assert!(text(&["training.stesp=3"]).starts_with("--set training.stesp=3: "));
+        assert!(text(&["training.steps=0"]).starts_with("--set training.steps=0: "));
+        let missing = load("name = 'x'\n[data]\nkind = 'toy'", &[])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(missing, "test.toml: `data.name` is missing");
+        let section = text(&["name.first=3"]);
+        assert!(section.contains("`name` is a value"), "{section}");
+    }
 }

@@ -11,7 +11,8 @@ pub fn similar_keys(key: &str, known: &[String]) -> Vec<String> {
         let name = if its_last == last {
             1.0
         } else {
-            jaro_winkler(last, its_last).min(0.5 + 0.5 * normalized_damerau_levenshtein(last, its_last))
+            jaro_winkler(last, its_last)
+                .min(0.5 + 0.5 * normalized_damerau_levenshtein(last, its_last))
         };
         // A slip of the pen is likelier than a wrong section.
         let place = if its_parent == parent { 0.1 } else { 0.0 };
@@ -36,12 +37,7 @@ fn split(key: &str) -> (&str, &str) {
     key.rsplit_once('.').unwrap_or(("", key))
 }
 
-fn best(
-    known: &[String],
-    score: impl Fn(&str) -> f64,
-    least: f64,
-    count: usize,
-) -> Vec<String> {
+fn best(known: &[String], score: impl Fn(&str) -> f64, least: f64, count: usize) -> Vec<String> {
     let mut scored: Vec<(f64, &String)> = known
         .iter()
         .map(|candidate| (score(candidate), candidate))
@@ -94,14 +90,20 @@ mod tests {
     #[test]
     fn a_key_without_its_section_finds_it() {
         assert_eq!(similar_keys("steps", &known()).len(), 2);
-        assert_eq!(similar_keys("batch_size", &known()), ["training.batch_size"]);
+        assert_eq!(
+            similar_keys("batch_size", &known()),
+            ["training.batch_size"]
+        );
     }
 
     #[test]
     fn what_is_like_nothing_suggests_nothing() {
         assert!(similar_keys("training.zzz", &known()).is_empty());
         assert_eq!(similar_name("qqq", &["heun".into(), "edm".into()]), None);
-        assert_eq!(similar_name("huen", &["heun".into(), "edm".into()]), Some("heun".into()));
+        assert_eq!(
+            similar_name("huen", &["heun".into(), "edm".into()]),
+            Some("heun".into())
+        );
     }
 
     #[test]

@@ -71,7 +71,10 @@ fn log_ticks(range: &Range<f64>, count: usize) -> Vec<f64> {
     let decades = (range.end - range.start).abs();
     if decades < 0.8 {
         let values = 10f64.powf(range.start)..10f64.powf(range.end);
-        return linear_ticks(&values, count).into_iter().map(f64::log10).collect();
+        return linear_ticks(&values, count)
+            .into_iter()
+            .map(f64::log10)
+            .collect();
     }
     let (first, last) = (range.start.floor() as i32, range.end.ceil() as i32);
     let every = (decades / count.max(1) as f64).ceil().max(1.0) as usize;
@@ -99,7 +102,7 @@ pub fn label(value: f64) -> String {
     };
     match magnitude {
         m if m < 1e-12 => "0".to_owned(),
-        m if m < 9.995e-4 || m >= 9.995e6 => {
+        m if !(9.995e-4..9.995e6).contains(&m) => {
             let power = magnitude.log10().floor();
             let power = if 10f64.powf(power + 1.0) <= magnitude * (1.0 + 1e-9) {
                 power + 1.0
@@ -121,15 +124,24 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_within_the_range() {
-        assert_eq!(linear_ticks(&(0.0..1.0), 5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
-        assert_eq!(linear_ticks(&(0.0..3100.0), 6), [0.0, 1000.0, 2000.0, 3000.0]);
+        assert_eq!(
+            linear_ticks(&(0.0..1.0), 5),
+            [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]
+        );
+        assert_eq!(
+            linear_ticks(&(0.0..3100.0), 6),
+            [0.0, 1000.0, 2000.0, 3000.0]
+        );
         assert_eq!(linear_ticks(&(-7.0..7.0), 3), [-5.0, 0.0, 5.0]);
         assert_eq!(linear_ticks(&(2.0..2.0), 3), [2.0]);
     }
 
     #[test]
     fn log_ticks_are_powers_of_ten_or_finer_where_those_are_few() {
-        assert_eq!(log_ticks(&(-3.0..2.0), 9), [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0]);
+        assert_eq!(
+            log_ticks(&(-3.0..2.0), 9),
+            [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0]
+        );
         let values: Vec<String> = log_ticks(&(-1.0..0.31), 9)
             .iter()
             .map(|tick| label(10f64.powf(*tick)))

@@ -18,7 +18,10 @@ const TILE: u32 = 84;
 pub fn image_grid(images: &Array4<f32>) -> Result<Picture> {
     let (count, channels, height, width) = images.dim();
     if count == 0 || height == 0 || width == 0 {
-        bail!("there is no image to show: the array has shape {:?}", images.shape());
+        bail!(
+            "there is no image to show: the array has shape {:?}",
+            images.shape()
+        );
     }
     if channels != 1 && channels != 3 {
         bail!("images of {channels} channels cannot be shown: 1 (grey) and 3 (colour) can");
@@ -27,8 +30,11 @@ pub fn image_grid(images: &Array4<f32>) -> Result<Picture> {
     let rows = (count as u32).div_ceil(columns);
     let scale = enlargement(height.max(width) as u32);
     let (cell_width, cell_height) = (width as u32 * scale + GAP, height as u32 * scale + GAP);
-    let mut grid =
-        RgbImage::from_pixel(columns * cell_width + GAP, rows * cell_height + GAP, GAP_COLOR);
+    let mut grid = RgbImage::from_pixel(
+        columns * cell_width + GAP,
+        rows * cell_height + GAP,
+        GAP_COLOR,
+    );
     for (index, image) in images.axis_iter(Axis(0)).enumerate() {
         let (row, column) = (index as u32 / columns, index as u32 % columns);
         let corner = (column * cell_width + GAP, row * cell_height + GAP);

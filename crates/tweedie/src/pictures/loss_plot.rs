@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn a_straight_line_is_its_own_average_to_both_ends() {
-        let points: Vec<(f64, f64)> = (0..100).map(|i| (f64::from(i), 0.7 * f64::from(i))).collect();
+        let points: Vec<(f64, f64)> = (0..100)
+            .map(|i| (f64::from(i), 0.7 * f64::from(i)))
+            .collect();
         for (step, value) in smoothed(&points) {
             assert!((value - 0.7 * step).abs() < 1e-12);
         }

@@ -73,7 +73,11 @@ fn scatter(area: &Area<'_>, corner: (u32, u32), side: u32, points: &Array2<f32>)
         let place = |value: f32| ((value + 3.0) / 6.0 * side as f32) as i32;
         let (x, y) = (place(point[0]), place(-point[1]));
         if (1..side).contains(&x) && (1..side).contains(&y) {
-            area.draw(&Circle::new((x0 + x, y0 + y), px(1), washed(BLUE, 0.6).filled()))?;
+            area.draw(&Circle::new(
+                (x0 + x, y0 + y),
+                px(1),
+                washed(BLUE, 0.6).filled(),
+            ))?;
         }
     }
     Ok(())

@@ -1,6 +1,5 @@
 //! A picture in memory, what it is drawn with, and how it gets onto the disk.
 
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Once;
@@ -12,6 +11,8 @@ use plotters::element::Text;
 use plotters::prelude::{BitMapBackend, DrawingArea, IntoDrawingArea, RGBColor, WHITE};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, TextStyle, register_font};
+
+use crate::files::write_whole;
 
 /// What a plot is drawn on.
 pub type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
@@ -100,20 +101,6 @@ impl Picture {
             .with_context(|| format!("{}: encoding the picture", path.display()))?;
         write_whole(path, &bytes)
     }
-}
-
-/// Writes a file aside and renames it, creating its folder.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(".writing");
-        fs::write(&aside, bytes)?;
-        fs::rename(&aside, path)
-    };
-    write().with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 /// Writes a title, centred, and returns the area below it.

@@ -33,22 +33,41 @@ pub fn schedule_plot(title: &str, points: &[SchedulePoint], log_time: bool) -> R
     let level = |value: f64| if log_level { value.log10() } else { value };
     let curve = |value: &dyn Fn(&SchedulePoint) -> f64| -> Vec<(f64, f64)> {
         let pairs = points.iter().map(|point| (time(point.t), value(point)));
-        pairs.filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+        pairs
+            .filter(|(x, y)| x.is_finite() && y.is_finite())
+            .collect()
     };
     Picture::drawn(1060, 460, |area| {
         let area = titled(area, title)?;
         let (left, right) = area.split_horizontally(px(530));
         let levels = [
-            Curve { name: "α", color: BLUE, points: curve(&|point| level(point.alpha)) },
-            Curve { name: "σ", color: ORANGE, points: curve(&|point| level(point.sigma)) },
+            Curve {
+                name: "α",
+                color: BLUE,
+                points: curve(&|point| level(point.alpha)),
+            },
+            Curve {
+                name: "σ",
+                color: ORANGE,
+                points: curve(&|point| level(point.sigma)),
+            },
         ];
-        let snr = [Curve { name: "", color: TEAL, points: curve(&|point| point.log_snr) }];
+        let snr = [Curve {
+            name: "",
+            color: TEAL,
+            points: curve(&|point| point.log_snr),
+        }];
         let name = |log: bool, name: &str| {
             let scale = if log { " (log scale)" } else { "" };
             format!("{name}{scale}")
         };
         let t = name(log_time, "t");
-        panel(&left, &levels, (&t, log_time), (&name(log_level, "α, σ"), log_level))?;
+        panel(
+            &left,
+            &levels,
+            (&t, log_time),
+            (&name(log_level, "α, σ"), log_level),
+        )?;
         panel(&right, &snr, (&t, log_time), ("log-SNR, ln α²/σ²", false))
     })
 }
@@ -62,7 +81,9 @@ struct Curve {
 /// One panel; an axis is its name and whether its values are decimal logarithms.
 fn panel(area: &Area<'_>, curves: &[Curve], x: (&str, bool), y: (&str, bool)) -> Result<()> {
     let range = |coordinate: &dyn Fn(&(f64, f64)) -> f64, pad: f64| -> Range<f64> {
-        let values = curves.iter().flat_map(|curve| curve.points.iter().map(coordinate));
+        let values = curves
+            .iter()
+            .flat_map(|curve| curve.points.iter().map(coordinate));
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
             (low.min(v), high.max(v))
         });
@@ -78,13 +99,17 @@ fn panel(area: &Area<'_>, curves: &[Curve], x: (&str, bool), y: (&str, bool)) ->
         true => Axis::log(range, 7),
         false => Axis::linear(range, 6),
     };
-    let written = |log: bool| move |value: &f64| label(if log { 10f64.powf(*value) } else { *value });
+    let written =
+        |log: bool| move |value: &f64| label(if log { 10f64.powf(*value) } else { *value });
     let mut chart = ChartBuilder::on(area)
         .margin(px(14))
         .margin_right(px(28))
         .x_label_area_size(px(48))
         .y_label_area_size(px(72))
-        .build_cartesian_2d(axis(range(&|p| p.0, 0.0), x.1), axis(range(&|p| p.1, 0.05), y.1))?;
+        .build_cartesian_2d(
+            axis(range(&|p| p.0, 0.0), x.1),
+            axis(range(&|p| p.1, 0.05), y.1),
+        )?;
     chart
         .configure_mesh()
         .x_desc(x.0)

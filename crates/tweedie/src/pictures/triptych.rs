@@ -65,7 +65,9 @@ pub fn triptych(triptych: &Triptych<'_>) -> Result<Picture> {
 /// One panel of points, `[N, 2]`.
 pub fn scatter_plot(title: &str, points: &ArrayView2<'_, f32>) -> Result<Picture> {
     let half = half_side(points);
-    Picture::drawn(PANEL.0, PANEL.1, |area| scatter(area, title, half, points, ORANGE))
+    Picture::drawn(PANEL.0, PANEL.1, |area| {
+        scatter(area, title, half, points, ORANGE)
+    })
 }
 
 type Plane<'a, 'b> = ChartContext<'a, BitMapBackend<'b>, Cartesian2d<Axis, Axis>>;
@@ -119,7 +121,11 @@ fn field(area: &Area<'_>, half: f64, field: &VectorField) -> Result<()> {
     // Lengths saturate, or the far field, where scores are long, would hide everything else.
     let mut lengths: Vec<f64> = field.vectors.iter().map(|[x, y]| x.hypot(*y)).collect();
     lengths.sort_unstable_by(f64::total_cmp);
-    let median = lengths.get(lengths.len() / 2).copied().unwrap_or(1.0).max(1e-12);
+    let median = lengths
+        .get(lengths.len() / 2)
+        .copied()
+        .unwrap_or(1.0)
+        .max(1e-12);
     let spacing = 2.0 * half / (field.points.len() as f64).sqrt();
     for (&[x, y], &[u, v]) in field.points.iter().zip(&field.vectors) {
         let length = u.hypot(v);
@@ -132,12 +138,18 @@ fn field(area: &Area<'_>, half: f64, field: &VectorField) -> Result<()> {
         let barb = |turn: f64| {
             let (sin, cos) = turn.sin_cos();
             let size = (0.35 * drawn).min(0.22 * spacing) / drawn;
-            (tip.0 + size * (cos * dx - sin * dy), tip.1 + size * (sin * dx + cos * dy))
+            (
+                tip.0 + size * (cos * dx - sin * dy),
+                tip.1 + size * (sin * dx + cos * dy),
+            )
         };
         let stroke = washed(INK, 0.85).stroke_width(px(1) as u32);
         let shaft = vec![(x - 0.5 * dx, y - 0.5 * dy), tip];
         let head = vec![barb(2.62), tip, barb(-2.62)];
-        chart.draw_series([PathElement::new(shaft, stroke), PathElement::new(head, stroke)])?;
+        chart.draw_series([
+            PathElement::new(shaft, stroke),
+            PathElement::new(head, stroke),
+        ])?;
     }
     Ok(())
 }

@@ -14,7 +14,14 @@ fn a_mistyped_key_in_a_file_is_named_with_the_file_and_the_key_that_was_meant() 
     let place = Place::new();
     place.write("exp.toml", TINY.replace("batch_size", "batchsize"));
     let text = place.refused("train --config exp.toml", USAGE);
-    says(&text, &["exp.toml", "`training.batchsize`", "did you mean `training.batch_size`?"]);
+    says(
+        &text,
+        &[
+            "exp.toml",
+            "`training.batchsize`",
+            "did you mean `training.batch_size`?",
+        ],
+    );
     assert!(!place.path("runs").exists());
 }
 
@@ -27,15 +34,21 @@ fn a_mistyped_key_is_found_in_every_section() {
         ("network.widht", "network.width"),
         ("preconditioning.sigmadata", "preconditioning.sigma_data"),
         ("training.learning_rat", "training.learning_rate"),
-        ("training.objective.weigthing", "training.objective.weighting"),
+        (
+            "training.objective.weigthing",
+            "training.objective.weighting",
+        ),
         ("sampling.stpes", "sampling.steps"),
         ("sampling.gird", "sampling.grid"),
-        ("trainig.steps", "training.steps"),
+        ("trainig.steps", "training"),
         ("nam", "name"),
     ] {
         let text = place.refused(&format!("train --config tiny.toml --set {key}=1"), USAGE);
         let section = key.split('.').next().unwrap();
-        says(&text, &[&format!("--set {key}=1"), section, &format!("`{meant}`")]);
+        says(
+            &text,
+            &[&format!("--set {key}=1"), section, &format!("`{meant}`")],
+        );
     }
 }
 
@@ -52,7 +65,10 @@ fn a_value_of_the_wrong_type_is_named_with_what_is_wanted() {
     ] {
         let key = set.split('=').next().unwrap();
         let text = place.refused(&format!("train --config tiny.toml --set {set}"), USAGE);
-        says(&text, &[&format!("--set {set}"), &format!("`{key}`"), wanted]);
+        says(
+            &text,
+            &[&format!("--set {set}"), &format!("`{key}`"), wanted],
+        );
     }
 }
 
@@ -82,7 +98,10 @@ fn an_unknown_solver_is_answered_with_those_there_are() {
     let place = Place::with_run();
     let names = ["euler-maruyama", "heun", "edm"];
     let text = place.refused("train --config tiny.toml --set sampling.solver=huen", USAGE);
-    says(&text, &["`sampling.solver.name`", "`huen`", "did you mean `heun`?"]);
+    says(
+        &text,
+        &["`sampling.solver.name`", "`huen`", "did you mean `heun`?"],
+    );
     says(&text, &names);
     let text = place.refused("sample --solver huen", USAGE);
     says(&text, &["huen"]);
@@ -95,10 +114,19 @@ fn a_file_that_is_missing_or_no_toml_is_named() {
     let text = place.refused("train --config nowhere.toml", USAGE);
     says(&text, &["nowhere.toml", "cannot be read"]);
     place.write("broken.toml", "name = \n[data");
-    says(&place.refused("train --config broken.toml", USAGE), &["broken.toml", "not TOML"]);
+    says(
+        &place.refused("train --config broken.toml", USAGE),
+        &["broken.toml", "not TOML"],
+    );
     place.write("empty.toml", "");
-    says(&place.refused("train --config empty.toml", USAGE), &["empty.toml", "is missing"]);
-    says(&place.refused("train --set training.steps", USAGE), &["training.steps", "no `=`"]);
+    says(
+        &place.refused("train --config empty.toml", USAGE),
+        &["empty.toml", "is missing"],
+    );
+    says(
+        &place.refused("train --set training.steps", USAGE),
+        &["training.steps", "no `=`"],
+    );
 }
 
 #[test]
@@ -126,9 +154,18 @@ fn a_corrupt_dataset_is_named_with_the_file_and_the_fault() {
 fn a_checkpoint_of_another_architecture_is_refused_by_the_field_that_differs() {
     let place = Place::with_run();
     let config = place.text("runs/tiny/config.toml");
-    place.write("runs/tiny/config.toml", config.replace("width = 16", "width = 24"));
+    place.write(
+        "runs/tiny/config.toml",
+        config.replace("width = 16", "width = 24"),
+    );
     let text = place.refused("train --resume runs/tiny --set training.steps=12", FAILED);
-    says(&text, &["another model", "model.network.width is 16 in it, and 24 here"]);
+    says(
+        &text,
+        &[
+            "another model",
+            "model.network.width is 16 in it, and 24 here",
+        ],
+    );
 }
 
 #[test]
@@ -137,8 +174,14 @@ fn a_run_goes_on_with_what_it_was_told_and_nothing_else() {
     let text = place.refused("train --resume --set training.seed=3", USAGE);
     says(&text, &["`training.seed` cannot change", "training.steps"]);
     let text = place.refused("train --resume", USAGE);
-    says(&text, &["has done all of its 6 steps", "--set training.steps=12"]);
-    says(&place.refused("train --resume runs/none", FAILED), &["runs/none", "no run"]);
+    says(
+        &text,
+        &["has done all of its 6 steps", "--set training.steps=12"],
+    );
+    says(
+        &place.refused("train --resume runs/none", FAILED),
+        &["runs/none", "no run"],
+    );
 }
 
 #[test]
@@ -166,7 +209,10 @@ fn a_folder_that_holds_a_run_is_not_written_over() {
 #[test]
 fn there_is_nothing_to_sample_before_something_is_trained() {
     let place = Place::new();
-    says(&place.refused("sample", FAILED), &["no run in runs/ yet", "tweedie train"]);
+    says(
+        &place.refused("sample", FAILED),
+        &["no run in runs/ yet", "tweedie train"],
+    );
     let text = place.refused("sample --checkpoint nowhere", FAILED);
     says(&text, &["nowhere", "no such file"]);
 }
@@ -185,13 +231,22 @@ fn a_damaged_checkpoint_is_passed_over_and_named_if_there_is_no_other() {
     says(&told, &["step-00000006", "step-00000003"]);
     damage("step-00000003");
     let text = place.refused("sample", FAILED);
-    says(&text, &["no checkpoint is whole", "cut short or was altered"]);
+    says(
+        &text,
+        &["no checkpoint is whole", "cut short or was altered"],
+    );
 }
 
 #[test]
 fn counts_of_nothing_are_refused() {
     let place = Place::with_run();
-    for flag in ["--count 0", "--steps 0", "--batch 0", "--seed -1", "--format gif"] {
+    for flag in [
+        "--count 0",
+        "--steps 0",
+        "--batch 0",
+        "--seed -1",
+        "--format gif",
+    ] {
         place.refused(&format!("sample {flag}"), USAGE);
     }
 }
@@ -199,10 +254,20 @@ fn counts_of_nothing_are_refused() {
 #[cfg(not(all(feature = "wgpu", feature = "cuda")))]
 #[test]
 fn a_backend_that_is_not_built_in_is_refused_with_the_way_to_build_it() {
-    let missing = if cfg!(feature = "wgpu") { "cuda" } else { "wgpu" };
+    let missing = if cfg!(feature = "wgpu") {
+        "cuda"
+    } else {
+        "wgpu"
+    };
     let place = Place::with_config();
-    let text = place.refused(&format!("train --config tiny.toml --backend {missing}"), USAGE);
-    says(&text, &["built without it", &format!("--features {missing}")]);
+    let text = place.refused(
+        &format!("train --config tiny.toml --backend {missing}"),
+        USAGE,
+    );
+    says(
+        &text,
+        &["built without it", &format!("--features {missing}")],
+    );
     assert!(!place.path("runs").exists());
 }
 
@@ -212,8 +277,13 @@ fn a_word_that_is_no_backend_is_answered_with_those_there_are() {
     let text = place.refused("train --config tiny.toml --backend gpu", USAGE);
     says(&text, &["gpu", "flex, wgpu or cuda"]);
     let mut program = place.program();
-    program.env("TWEEDIE_BACKEND", "gpu").args(["train", "--config", "tiny.toml"]);
+    program
+        .env("TWEEDIE_BACKEND", "gpu")
+        .args(["train", "--config", "tiny.toml"]);
     let output = program.output().unwrap();
     assert_eq!(output.status.code(), Some(USAGE));
-    says(&String::from_utf8(output.stderr).unwrap(), &["TWEEDIE_BACKEND", "flex, wgpu or cuda"]);
+    says(
+        &String::from_utf8(output.stderr).unwrap(),
+        &["TWEEDIE_BACKEND", "flex, wgpu or cuda"],
+    );
 }

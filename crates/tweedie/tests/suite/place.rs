@@ -96,7 +96,10 @@ impl Place {
         let assert = self.run(line).failure().code(code);
         let output = assert.get_output();
         let text = String::from_utf8(output.stderr.clone()).unwrap();
-        assert!(text.starts_with("error: "), "{text}");
+        assert!(
+            text.lines().any(|line| line.starts_with("error: ")),
+            "{text}"
+        );
         assert!(!text.contains("panicked"), "{text}");
         text
     }
@@ -112,5 +115,7 @@ pub fn says(text: &str, parts: &[&str]) {
 
 /// A file of the repository.
 pub fn of_repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
 }

@@ -12,14 +12,30 @@ fn said(place: &Place, line: &str) -> String {
 #[test]
 fn every_verb_has_help_with_examples_and_the_program_its_version() {
     let place = Place::new();
-    says(&said(&place, "--version"), &[concat!("tweedie ", env!("CARGO_PKG_VERSION"))]);
+    says(
+        &said(&place, "--version"),
+        &[concat!("tweedie ", env!("CARGO_PKG_VERSION"))],
+    );
     let help = said(&place, "--help");
-    says(&help, &["train", "sample", "evaluate", "inspect", "devices", "TWEEDIE_BACKEND"]);
+    says(
+        &help,
+        &[
+            "train",
+            "sample",
+            "evaluate",
+            "inspect",
+            "devices",
+            "TWEEDIE_BACKEND",
+        ],
+    );
     for verb in ["train", "sample", "evaluate", "inspect"] {
         let help = said(&place, &format!("{verb} --help"));
         says(&help, &["Examples:", &format!("tweedie {verb}")]);
     }
-    says(&said(&place, "sample --help"), &["heun", "karras", "png, npy"]);
+    says(
+        &said(&place, "sample --help"),
+        &["heun", "karras", "png, npy"],
+    );
 }
 
 #[test]
@@ -50,7 +66,10 @@ fn every_process_can_be_inspected() {
 #[test]
 fn a_run_can_be_inspected() {
     let place = Place::with_run();
-    says(&said(&place, "inspect --run runs/tiny"), &["200 points", "runs/tiny/inspect.png"]);
+    says(
+        &said(&place, "inspect --run runs/tiny"),
+        &["200 points", "runs/tiny/inspect.png"],
+    );
 }
 
 #[test]
@@ -75,7 +94,11 @@ fn a_reader_that_goes_away_is_no_error() {
     let place = Place::with_config();
     let mut program = place.program();
     program.args(["inspect", "--config", "tiny.toml"]);
-    let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = program
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());

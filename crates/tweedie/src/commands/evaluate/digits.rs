@@ -12,6 +12,7 @@ use super::Measure;
 use super::report::{Figure, Report, Style};
 use crate::commands::sample::Drawn;
 use crate::failure::Fault;
+use crate::files::make_folder;
 use crate::runs::RUNS;
 use crate::terminal::{Progress, note};
 
@@ -27,8 +28,9 @@ impl Digits {
     pub fn new(path: &Path, device: &Device) -> Result<Self> {
         let load = |split| {
             Mnist::load(path, split).with_context(|| {
-                Fault::failed(format!("the data set at {} cannot be used", path.display()))
-                    .hint("samples are measured against the data: data.path in the run's config.toml")
+                Fault::failed(format!("the data set at {} cannot be used", path.display())).hint(
+                    "samples are measured against the data: data.path in the run's config.toml",
+                )
             })
         };
         let (train, test) = (load(Split::Train)?, load(Split::Test)?);
@@ -52,7 +54,9 @@ fn judge(train: &ImageSet, device: &Device) -> Result<DigitJudge> {
     if path.exists() {
         match DigitJudge::load(&path, device) {
             Ok(judge) => return Ok(judge),
-            Err(error) => note(format!("the judge kept from before cannot be used: {error}")),
+            Err(error) => note(format!(
+                "the judge kept from before cannot be used: {error}"
+            )),
         }
     }
     note(format!(
@@ -66,8 +70,7 @@ fn judge(train: &ImageSet, device: &Device) -> Result<DigitJudge> {
     })?;
     drop(bar);
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("{}: cannot be made", folder.display()))?;
+        make_folder(folder)?;
     }
     judge.save(&path)?;
     Ok(judge)
@@ -85,15 +88,18 @@ impl Measure for Digits {
         let of_samples = judge.readable_share(&samples, count)?;
         let of_test = judge.readable_share(&test, self.test.len())?;
         let mut report = Report::new("test set");
-        report.add("readable", "readable", Style::Share, share(&of_samples), Some(share(&of_test)));
+        report.add(
+            "readable",
+            "readable",
+            Style::Share,
+            share(&of_samples),
+            Some(share(&of_test)),
+        );
 
         let test_features = judge.features(&test, self.test.len())?;
         let distance = |features: Array2<f64>| -> Result<Figure> {
             let found = frechet_distance_of_samples(features.view(), test_features.view())?;
-            Ok(Figure {
-                value: found.squared(),
-                error: None,
-            })
+            Ok(Figure::new(found.squared()))
         };
         report.add(
             "Fréchet distance (judge's)",
@@ -103,10 +109,8 @@ impl Measure for Digits {
             Some(distance(judge.features(&real, real_count)?)?),
         );
         for digit in 0..10 {
-            let read_as = |found: &Readability| Figure {
-                value: found.per_class[digit] as f64 / found.n as f64,
-                error: None,
-            };
+            let read_as =
+                |found: &Readability| Figure::new(found.per_class[digit] as f64 / found.n as f64);
             report.add(
                 format!("read as {digit}"),
                 format!("read_as_{digit}"),
@@ -129,7 +133,7 @@ impl Measure for Digits {
 fn share(found: &Readability) -> Figure {
     Figure {
         value: found.readable,
-        error: Some(found.standard_error),
+        spread: Some(found.standard_error),
     }
 }
 

@@ -2,13 +2,34 @@
 
 use serde_json::{Map, Value, json};
 
-/// A number and, where it is known, its standard error.
+/// A number and, where it is known, how far another draw of samples would be from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figure {
     /// The number.
     pub value: f64,
-    /// Its standard error.
-    pub error: Option<f64>,
+    /// Its standard deviation over draws.
+    pub spread: Option<f64>,
+}
+
+impl Figure {
+    /// A number alone.
+    pub fn new(value: f64) -> Self {
+        Self {
+            value,
+            spread: None,
+        }
+    }
+
+    /// The mean of figures of several draws, with their spread; there must be two at least.
+    pub fn over_draws(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Self {
+            value: mean,
+            spread: Some((squares / (n - 1.0)).sqrt()),
+        }
+    }
 }
 
 /// How a figure is written.
@@ -74,11 +95,17 @@ impl Report {
 
     /// The table.
     pub fn table(&self) -> String {
-        let widest = self.lines.iter().map(|line| line.title.chars().count()).max();
+        let widest = self
+            .lines
+            .iter()
+            .map(|line| line.title.chars().count())
+            .max();
         let title = widest.unwrap_or(0).max(10) + 2;
         let mut rows = vec![format!("{:title$}{:>18}{:>18}", "", "samples", self.data)];
         for line in &self.lines {
-            let data = line.data.map_or_else(|| "-".to_owned(), |figure| written(figure, line.style));
+            let data = line
+                .data
+                .map_or_else(|| "-".to_owned(), |figure| written(figure, line.style));
             let samples = written(line.samples, line.style);
             rows.push(format!("{:title$}{samples:>18}{data:>18}", line.title));
         }
@@ -91,7 +118,7 @@ impl Report {
 
     /// The same as JSON: an object a figure.
     pub fn json(&self) -> Value {
-        let object = |figure: Figure| json!({"value": figure.value, "standard_error": figure.error});
+        let object = |figure: Figure| json!({"value": figure.value, "spread": figure.spread});
         let lines = self.lines.iter().map(|line| {
             let figures = json!({
                 "samples": object(line.samples),
@@ -103,13 +130,17 @@ impl Report {
     }
 }
 
-fn written(Figure { value, error }: Figure, style: Style) -> String {
+fn written(Figure { value, spread }: Figure, style: Style) -> String {
     let number = |value: f64| match style {
         Style::Share => format!("{:.1} %", 100.0 * value),
         Style::Number => format!("{value:.4}"),
     };
-    match error {
-        Some(error) => format!("{} ± {}", number(value).trim_end_matches(" %"), number(error)),
+    match spread {
+        Some(spread) => format!(
+            "{} ± {}",
+            number(value).trim_end_matches(" %"),
+            number(spread)
+        ),
         None => number(value),
     }
 }
@@ -119,10 +150,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn several_draws_give_their_mean_and_standard_deviation() {
+        let figure = Figure::over_draws(&[1.0, 2.0, 6.0]);
+        assert_eq!(figure.value, 3.0);
+        assert_eq!(figure.spread, Some(7f64.sqrt()));
+    }
+
+    #[test]
     fn figures_stand_in_columns_and_keep_their_digits_in_json() {
-        let figure = |value, error| Figure { value, error };
+        let figure = |value, spread| Figure { value, spread };
         let mut report = Report::new("test set");
-        report.add("readable", "readable", Style::Share, figure(0.9123, Some(0.0089)), None);
+        report.add(
+            "readable",
+            "readable",
+            Style::Share,
+            figure(0.9123, Some(0.0089)),
+            None,
+        );
         report.add(
             "distance",
             "distance",
@@ -140,7 +184,7 @@ mod tests {
              a note"
         );
         let json = report.json();
-        assert_eq!(json["readable"]["samples"]["standard_error"], 0.0089);
+        assert_eq!(json["readable"]["samples"]["spread"], 0.0089);
         assert_eq!(json["readable"]["data"], Value::Null);
         assert_eq!(json["distance"]["data"]["value"], 0.5);
     }
