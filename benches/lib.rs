@@ -15,6 +15,10 @@ use sde_core::SdeConfig;
 use serde::Deserialize;
 use training::TrainingConfig;
 
+/// The allocator of the `tweedie` binary, so that what is measured is what is used.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The parts of the default experiment that a benchmark needs, from `configs/mnist.toml` itself, so
 /// that what is measured is what is trained.
 #[derive(Deserialize)]

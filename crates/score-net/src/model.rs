@@ -28,10 +28,10 @@ pub struct ModelConfig {
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// The network's configuration.
-    #[error("network: {0}")]
+    #[error(transparent)]
     Network(#[from] ConfigError),
     /// The preconditioning's.
-    #[error("preconditioning: {0}")]
+    #[error("preconditioning.{0}")]
     Preconditioning(#[from] PreconditioningError),
 }
 

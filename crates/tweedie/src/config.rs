@@ -16,6 +16,7 @@
 //! Whatever is left out has a default, except for these; whatever is not known is refused.
 
 mod diagnosis;
+mod keys;
 mod load;
 mod overrides;
 mod suggestion;

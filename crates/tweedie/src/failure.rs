@@ -12,6 +12,8 @@ use training::TrainingError;
 pub const USAGE: u8 = 2;
 /// The exit code of everything else that goes wrong.
 pub const FAILED: u8 = 1;
+/// The exit code of a run that was interrupted: 128 + SIGINT, as shells count.
+pub const INTERRUPTED: u8 = 130;
 
 /// A fault found by this program itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,9 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(fault) = fault {
         return fault.code;
     }
+    if let Some(TrainingError::Stopped { .. }) = in_chain(error) {
+        return INTERRUPTED;
+    }
     let unusable_training = matches!(
         in_chain(error),
         Some(TrainingError::Config { .. } | TrainingError::Model(_) | TrainingError::Sde(_))
@@ -144,7 +149,7 @@ mod tests {
         assert_eq!(exit_code(&GridError::NoSteps.into()), USAGE);
         assert_eq!(
             exit_code(&TrainingError::Stopped { step: 3 }.into()),
-            FAILED
+            INTERRUPTED
         );
     }
 }

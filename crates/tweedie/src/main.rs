@@ -9,6 +9,7 @@ mod config;
 mod dataset;
 mod failure;
 mod files;
+mod interrupt;
 mod pictures;
 mod portrait;
 mod runs;
@@ -24,12 +25,20 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{devices, evaluate, inspect, sample, train};
 
+/// Burn's CPU backend allocates every tensor anew; the system's allocator gives large ones back to
+/// the kernel each time, and a third of a training step goes into faulting their pages in again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Train and sample score-based diffusion models, on whatever device is at hand.
 #[derive(Debug, Parser)]
 #[command(
     name = "tweedie",
     version,
     max_term_width = 100,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
+    disable_help_subcommand = true,
     after_help = "\
 Start with `tweedie train`, then `tweedie sample`. `tweedie VERB --help` tells more.
 

@@ -15,6 +15,7 @@ use crate::config::{Base, ExperimentConfig, Override};
 use crate::dataset::Dataset;
 use crate::failure::Fault;
 use crate::files::write_whole;
+use crate::interrupt;
 use crate::runs;
 use crate::sampling::{Plan, default_batch};
 use crate::terminal::{be_quiet, note, say};
@@ -210,6 +211,7 @@ impl Prepared {
             model.network.describe(model.shape)?,
         ));
         note(format!("run    {}", folder.root().display()));
+        interrupt::watch()?;
         let surroundings = Surroundings {
             name: &self.config.name,
             dataset: &self.dataset,

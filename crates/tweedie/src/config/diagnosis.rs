@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use super::keys::{paths, section_mut, value, without};
+
 /// A fault of a configuration, in terms of its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
@@ -201,43 +203,6 @@ fn known_keys<T: DeserializeOwned + Serialize>(
     known.sort();
     known.dedup();
     known
-}
-
-/// The paths of all values and sections, a section after what is in it.
-fn paths(table: &Table) -> Vec<Vec<String>> {
-    let mut found = Vec::new();
-    for (name, value) in table {
-        if let Value::Table(inner) = value {
-            let deeper = paths(inner).into_iter();
-            found.extend(deeper.map(|path| [vec![name.clone()], path].concat()));
-        }
-        found.push(vec![name.clone()]);
-    }
-    found
-}
-
-fn value<'a>(table: &'a Table, path: &[String]) -> Option<&'a Value> {
-    let (last, section) = path.split_last()?;
-    let section = section.iter().try_fold(table, |section, name| {
-        section.get(name).and_then(Value::as_table)
-    });
-    section?.get(last)
-}
-
-fn section_mut<'a>(table: &'a mut Table, path: &[String]) -> Option<&'a mut Table> {
-    path.iter().try_fold(table, |section, name| {
-        section.get_mut(name).and_then(Value::as_table_mut)
-    })
-}
-
-fn without(table: &Table, path: &[String]) -> Table {
-    let mut without = table.clone();
-    if let Some((last, section)) = path.split_last()
-        && let Some(section) = section_mut(&mut without, section)
-    {
-        section.remove(last);
-    }
-    without
 }
 
 /// What stands in backticks in serde's messages.

@@ -9,6 +9,7 @@ use sde_core::AffineSde;
 use training::{Checkpoint, MetricsRecord, RunFolder, Trainer, TrainingError, Watch};
 
 use crate::dataset::Dataset;
+use crate::interrupt;
 use crate::pictures::loss_plot;
 use crate::portrait::portrait;
 use crate::sampling::{Plan, generate};
@@ -79,6 +80,10 @@ impl<'a> Observer<'a> {
 impl Watch for Observer<'_> {
     fn step(&mut self, step: u64) -> ControlFlow<()> {
         self.progress.advance(step);
+        if interrupt::requested() {
+            self.progress.show("interrupted: writing a checkpoint");
+            return ControlFlow::Break(());
+        }
         ControlFlow::Continue(())
     }
 
