@@ -109,12 +109,12 @@ impl NetworkConfig {
         let body = match self {
             Self::UNet(config) => config.describe(shape)?,
             Self::Mlp(config) => format!(
-                "MLP for points of {} coordinates: {} residual blocks of width {}, {:?} time \
+                "MLP for points of {} coordinates: {} residual blocks of width {}, {} time \
                  embedding of {} features",
                 shape.iter().product::<usize>(),
                 config.blocks,
                 config.width,
-                config.time_embedding,
+                format!("{:?}", config.time_embedding).to_lowercase(),
                 config.embedding,
             ),
         };

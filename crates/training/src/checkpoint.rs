@@ -85,10 +85,11 @@ impl Checkpoint {
             fault,
         };
         if !path.is_file() {
-            return Err(fault("there is no such file; name a checkpoint's folder".into()));
+            return Err(fault(
+                "there is no such file; name a checkpoint's folder".into(),
+            ));
         }
-        let text =
-            fs::read_to_string(&path).map_err(TrainingError::io(&path, "reading"))?;
+        let text = fs::read_to_string(&path).map_err(TrainingError::io(&path, "reading"))?;
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|e| fault(format!("not JSON ({e})")))?;
         let version = value.get("format").and_then(serde_json::Value::as_u64);
@@ -187,7 +188,8 @@ impl Checkpoint {
             flush(&path)?;
         }
         let aside = aside.keep();
-        let renamed = fs::rename(&aside, folder).map_err(TrainingError::io(folder, "renaming to it"));
+        let renamed =
+            fs::rename(&aside, folder).map_err(TrainingError::io(folder, "renaming to it"));
         if renamed.is_err() {
             // Only the half-made copy goes; its loss is not worth a second error.
             let _ = fs::remove_dir_all(&aside);
@@ -258,7 +260,10 @@ fn difference(path: &str, stored: &serde_json::Value, wanted: &serde_json::Value
     use serde_json::Value::Object;
 
     if let (Object(a), Object(b)) = (stored, wanted) {
-        let differing = a.keys().chain(b.keys()).find(|key| a.get(*key) != b.get(*key));
+        let differing = a
+            .keys()
+            .chain(b.keys())
+            .find(|key| a.get(*key) != b.get(*key));
         if let Some(key) = differing {
             let null = serde_json::Value::Null;
             return difference(
@@ -332,7 +337,11 @@ impl FileDigest {
             hasher.update(&buffer[..read]);
             bytes += read as u64;
         }
-        let sha256 = hasher.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let sha256 = hasher
+            .finalize()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         Ok(Self {
             name: name.to_owned(),
             bytes,

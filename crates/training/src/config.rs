@@ -86,8 +86,18 @@ impl TrainingConfig {
     pub fn validate(&self) -> Result<(), TrainingError> {
         let unit = |x: f64| (0.0..1.0).contains(&x);
         let checks = [
-            (self.steps > 0, "steps", self.steps.to_string(), "at least 1"),
-            (self.batch_size > 0, "batch_size", self.batch_size.to_string(), "at least 1"),
+            (
+                self.steps > 0,
+                "steps",
+                self.steps.to_string(),
+                "at least 1",
+            ),
+            (
+                self.batch_size > 0,
+                "batch_size",
+                self.batch_size.to_string(),
+                "at least 1",
+            ),
             (
                 (1..=self.batch_size).contains(&self.shards),
                 "shards",
@@ -130,9 +140,24 @@ impl TrainingConfig {
                 self.clip_norm.to_string(),
                 "above 0, or 0 for no clipping",
             ),
-            (unit(self.ema_decay), "ema_decay", self.ema_decay.to_string(), "at least 0 and below 1"),
-            (self.log_every > 0, "log_every", self.log_every.to_string(), "at least 1"),
-            (self.check_every > 0, "check_every", self.check_every.to_string(), "at least 1"),
+            (
+                unit(self.ema_decay),
+                "ema_decay",
+                self.ema_decay.to_string(),
+                "at least 0 and below 1",
+            ),
+            (
+                self.log_every > 0,
+                "log_every",
+                self.log_every.to_string(),
+                "at least 1",
+            ),
+            (
+                self.check_every > 0,
+                "check_every",
+                self.check_every.to_string(),
+                "at least 1",
+            ),
             (
                 self.keep_checkpoints > 0,
                 "keep_checkpoints",
@@ -170,11 +195,47 @@ mod tests {
         };
         let base = TrainingConfig::default;
         refuse(TrainingConfig { steps: 0, ..base() }, "training.steps");
-        refuse(TrainingConfig { batch_size: 0, ..base() }, "training.batch_size");
-        refuse(TrainingConfig { shards: 65, ..base() }, "training.shards");
-        refuse(TrainingConfig { learning_rate: f64::NAN, ..base() }, "training.learning_rate");
-        refuse(TrainingConfig { betas: [0.9, 1.0], ..base() }, "training.betas");
-        refuse(TrainingConfig { ema_decay: 1.0, ..base() }, "training.ema_decay");
-        refuse(TrainingConfig { clip_norm: -1.0, ..base() }, "training.clip_norm");
+        refuse(
+            TrainingConfig {
+                batch_size: 0,
+                ..base()
+            },
+            "training.batch_size",
+        );
+        refuse(
+            TrainingConfig {
+                shards: 65,
+                ..base()
+            },
+            "training.shards",
+        );
+        refuse(
+            TrainingConfig {
+                learning_rate: f64::NAN,
+                ..base()
+            },
+            "training.learning_rate",
+        );
+        refuse(
+            TrainingConfig {
+                betas: [0.9, 1.0],
+                ..base()
+            },
+            "training.betas",
+        );
+        refuse(
+            TrainingConfig {
+                ema_decay: 1.0,
+                ..base()
+            },
+            "training.ema_decay",
+        );
+        refuse(
+            TrainingConfig {
+                clip_norm: -1.0,
+                ..base()
+            },
+            "training.clip_norm",
+        );
     }
 }

@@ -18,8 +18,8 @@ pub fn learning_rate(config: &TrainingConfig, step: u64) -> f64 {
     } else {
         1.0
     };
-    let progress = step.saturating_sub(warmup_steps) as f64
-        / steps.saturating_sub(warmup_steps).max(1) as f64;
+    let progress =
+        step.saturating_sub(warmup_steps) as f64 / steps.saturating_sub(warmup_steps).max(1) as f64;
     let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos());
     peak * warmup * (final_learning_rate + (1.0 - final_learning_rate) * cosine)
 }

@@ -162,19 +162,15 @@ impl Objective {
     pub fn weight(&self, t: Time) -> f64 {
         let marginal = self.sde.marginal(t);
         // |∂(target)/∂(output)|²: an error of the output times this is the target's.
-        let square = |target: Prediction| {
-            self.prediction.conversion(target, marginal).p.powi(2)
-        };
+        let square = |target: Prediction| self.prediction.conversion(target, marginal).p.powi(2);
         match self.config.weighting {
             Weighting::Simple => 1.0,
             Weighting::SigmaSquared => square(Prediction::Epsilon),
-            Weighting::Likelihood => {
-                self.sde.diffusion(t).powi(2) * square(Prediction::Score)
-            }
+            Weighting::Likelihood => self.sde.diffusion(t).powi(2) * square(Prediction::Score),
             Weighting::Edm => {
                 let sigma = marginal.sigma_ratio().0;
-                let weight = (sigma.powi(2) + self.sigma_data.powi(2))
-                    / (sigma * self.sigma_data).powi(2);
+                let weight =
+                    (sigma.powi(2) + self.sigma_data.powi(2)) / (sigma * self.sigma_data).powi(2);
                 weight * square(Prediction::X0)
             }
         }
@@ -207,7 +203,9 @@ impl Objective {
             for (x, &epsilon) in x.iter_mut().zip(&noise) {
                 let x0 = f64::from(*x);
                 *x = (marginal.alpha * x0 + marginal.sigma * epsilon) as f32;
-                batch.target.push((x0_part * x0 + epsilon_part * epsilon) as f32);
+                batch
+                    .target
+                    .push((x0_part * x0 + epsilon_part * epsilon) as f32);
             }
             batch.weights.push(self.weight(t) as f32);
             batch.marginals.push(marginal);

@@ -53,9 +53,10 @@ impl RunFolder {
         if folder.config_path().exists() {
             return Err(TrainingError::RunFolder {
                 path: root.to_owned(),
-                fault: "there is a run in this folder already; go on with --resume, or name another \
+                fault:
+                    "there is a run in this folder already; go on with --resume, or name another \
                         folder with --run"
-                    .into(),
+                        .into(),
             });
         }
         fs::create_dir_all(root).map_err(TrainingError::io(root, "creating"))?;

@@ -71,7 +71,9 @@ impl Shards {
                 })
                 .collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, Gradient>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
             spawned.into_iter().map(join).collect()
         });

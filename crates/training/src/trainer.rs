@@ -147,15 +147,9 @@ impl<'a> Trainer<'a> {
     /// finite; there is one look every [`TrainingConfig::check_every`] steps.
     pub fn step(&mut self) -> Result<(), TrainingError> {
         let (seed, batch_size) = (self.config.seed, self.config.batch_size);
-        self.order
-            .indices(self.step, batch_size, &mut self.indices);
-        self.objective.draw(
-            self.source,
-            &self.indices,
-            seed,
-            self.step,
-            &mut self.batch,
-        );
+        self.order.indices(self.step, batch_size, &mut self.indices);
+        self.objective
+            .draw(self.source, &self.indices, seed, self.step, &mut self.batch);
         let shape = self.source.sample_shape();
         let gradient = self
             .shards
@@ -168,9 +162,9 @@ impl<'a> Trainer<'a> {
             &self.device.clone().without_autodiff(),
         );
         let rate = learning_rate::learning_rate(&self.config, self.step);
-        self.model.network =
-            self.optimizer
-                .step(rate, self.model.network.clone(), gradients);
+        self.model.network = self
+            .optimizer
+            .step(rate, self.model.network.clone(), gradients);
         let decay = ema::warmed_up_decay(self.config.ema_decay, self.step);
         self.average = ema::updated(self.average.clone(), &self.model.network, decay);
         self.step += 1;
@@ -193,7 +187,8 @@ impl<'a> Trainer<'a> {
     /// [`TrainingError::NotFinite`] names the step, the quantity and the time.
     pub fn look(&mut self) -> Result<(), TrainingError> {
         for unread in std::mem::take(&mut self.unread) {
-            let read = |losses: Tensor<1>| -> Vec<f64> { losses.into_data().iter::<f64>().collect() };
+            let read =
+                |losses: Tensor<1>| -> Vec<f64> { losses.into_data().iter::<f64>().collect() };
             let losses: Vec<f64> = unread.losses.into_iter().flat_map(read).collect();
             let norm: f64 = unread.norm.into_data().iter::<f64>().sum();
             let fault = |what, t: Time| TrainingError::NotFinite {

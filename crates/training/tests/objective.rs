@@ -34,7 +34,11 @@ fn sigma_squared_on_the_score_is_simple_on_epsilon() {
 #[test]
 fn the_edm_weighting_is_one_on_edms_own_output() {
     // λ(σ) c_out(σ)² = 1 (Karras et al. 2022, appendix B.6).
-    let objective = objective(SdeConfig::Edm(Edm::default()), EDM_F, weighted(Weighting::Edm));
+    let objective = objective(
+        SdeConfig::Edm(Edm::default()),
+        EDM_F,
+        weighted(Weighting::Edm),
+    );
     for t in [0.002, 0.5, 3.0, 80.0] {
         assert!((objective.weight(Time(t)) - 1.0).abs() < 1e-12);
     }
@@ -45,16 +49,31 @@ fn every_weighting_is_the_same_loss_whatever_the_network_predicts() {
     // An error of x₀ by δ is an error of each prediction by δ times a known slope: the weighted
     // squared errors must agree for all of them.
     let vp = VariancePreserving::default();
-    let predictions = [Prediction::Epsilon, Prediction::X0, Prediction::V, Prediction::Score, EDM_F];
-    for weighting in [Weighting::SigmaSquared, Weighting::Likelihood, Weighting::Edm] {
+    let predictions = [
+        Prediction::Epsilon,
+        Prediction::X0,
+        Prediction::V,
+        Prediction::Score,
+        EDM_F,
+    ];
+    for weighting in [
+        Weighting::SigmaSquared,
+        Weighting::Likelihood,
+        Weighting::Edm,
+    ] {
         for t in [0.01, 0.3, 0.9] {
             let losses = predictions.map(|prediction| {
                 let objective = objective(SdeConfig::Vp(vp), prediction, weighted(weighting));
-                let slope = Prediction::X0.conversion(prediction, vp.marginal(Time(t))).p;
+                let slope = Prediction::X0
+                    .conversion(prediction, vp.marginal(Time(t)))
+                    .p;
                 objective.weight(Time(t)) * slope * slope
             });
             for loss in losses {
-                assert!((loss / losses[0] - 1.0).abs() < 1e-10, "{weighting:?} {t} {losses:?}");
+                assert!(
+                    (loss / losses[0] - 1.0).abs() < 1e-10,
+                    "{weighting:?} {t} {losses:?}"
+                );
             }
         }
     }
@@ -76,8 +95,14 @@ fn the_likelihood_weighting_is_g_squared_on_the_score() {
 
 #[test]
 fn log_normal_times_have_the_moments_of_karras() {
-    let time = TimeSampler::LogNormal { mean: -1.2, std: 1.2 };
-    let config = ObjectiveConfig { time, ..Default::default() };
+    let time = TimeSampler::LogNormal {
+        mean: -1.2,
+        std: 1.2,
+    };
+    let config = ObjectiveConfig {
+        time,
+        ..Default::default()
+    };
     let objective = objective(SdeConfig::Edm(Edm::default()), EDM_F, config);
     let n = 20_000;
     let logs: Vec<f64> = (0..n).map(|i| objective.time(3, 0, i).0.ln()).collect();
@@ -86,12 +111,18 @@ fn log_normal_times_have_the_moments_of_karras() {
     // Five standard errors: 1.2/√n, and √2·1.44/√n.
     let root = (n as f64).sqrt();
     assert!((mean + 1.2).abs() < 5.0 * 1.2 / root, "{mean}");
-    assert!((variance - 1.44).abs() < 5.0 * 2f64.sqrt() * 1.44 / root, "{variance}");
+    assert!(
+        (variance - 1.44).abs() < 5.0 * 2f64.sqrt() * 1.44 / root,
+        "{variance}"
+    );
 }
 
 #[test]
 fn uniform_times_stay_within_their_cut_offs_and_fill_them() {
-    let config = ObjectiveConfig { t_min: Some(0.2), ..Default::default() };
+    let config = ObjectiveConfig {
+        t_min: Some(0.2),
+        ..Default::default()
+    };
     let objective = objective(SdeConfig::default(), Prediction::Epsilon, config);
     let times: Vec<f64> = (0..5000).map(|i| objective.time(1, 7, i).0).collect();
     assert!(times.iter().all(|t| (0.2..=1.0).contains(t)));
@@ -120,26 +151,40 @@ fn a_batch_is_a_function_of_seed_and_step_and_holds_x_t_and_its_target() {
     points.write_samples(&indices, &mut data);
     for (i, x0) in data.chunks_exact(2).enumerate() {
         let m = vp.marginal(batch.times[i]);
-        for d in 0..2 {
+        for (d, &x0) in x0.iter().enumerate() {
             let (x, v) = (batch.noisy[2 * i + d], batch.target[2 * i + d]);
             let back = m.alpha * f64::from(x) - m.sigma * f64::from(v);
-            assert!((back - f64::from(x0[d])).abs() < 1e-5);
+            assert!((back - f64::from(x0)).abs() < 1e-5);
         }
     }
 }
 
 #[test]
 fn a_noise_level_beyond_the_process_is_drawn_at_its_end() {
-    let time = TimeSampler::LogNormal { mean: 20.0, std: 0.1 };
-    let config = ObjectiveConfig { time, ..Default::default() };
+    let time = TimeSampler::LogNormal {
+        mean: 20.0,
+        std: 0.1,
+    };
+    let config = ObjectiveConfig {
+        time,
+        ..Default::default()
+    };
     let objective = objective(SdeConfig::Edm(Edm::default()), EDM_F, config);
-    assert_eq!(objective.time(0, 0, 0), Edm::default().time_at_sigma(Sigma(80.0)));
+    assert_eq!(
+        objective.time(0, 0, 0),
+        Edm::default().time_at_sigma(Sigma(80.0))
+    );
 }
 
 #[test]
 fn impossible_times_are_refused_by_name() {
-    let config = ObjectiveConfig { t_min: Some(2.0), ..Default::default() };
+    let config = ObjectiveConfig {
+        t_min: Some(2.0),
+        ..Default::default()
+    };
     let sde = SdeConfig::default().build().unwrap();
-    let error = Objective::new(config, sde, Prediction::Epsilon, 0.5).err().unwrap();
+    let error = Objective::new(config, sde, Prediction::Epsilon, 0.5)
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("t_min"), "{error}");
 }

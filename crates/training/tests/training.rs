@@ -46,7 +46,14 @@ fn config(steps: u64) -> TrainingConfig {
 }
 
 fn trainer(source: &PointSet, config: TrainingConfig) -> Trainer<'_> {
-    Trainer::new(config, SdeConfig::default(), &model(), source, &Device::flex()).unwrap()
+    Trainer::new(
+        config,
+        SdeConfig::default(),
+        &model(),
+        source,
+        &Device::flex(),
+    )
+    .unwrap()
 }
 
 /// The model's answers on a fixed input: equal answers, equal weights.
@@ -84,7 +91,13 @@ fn one_point_is_learned_by_heart() {
 fn a_batch_in_two_parts_gives_the_gradient_of_the_whole() {
     let points = points();
     let [one, two] = [1, 2].map(|shards| {
-        let mut trainer = trainer(&points, TrainingConfig { shards, ..config(1) });
+        let mut trainer = trainer(
+            &points,
+            TrainingConfig {
+                shards,
+                ..config(1)
+            },
+        );
         trainer.step().unwrap();
         trainer.take_means().unwrap().unwrap()
     });
@@ -110,7 +123,9 @@ fn clipping_limits_the_global_norm_and_reports_what_it_was() {
     };
     let norm = |gradients: &GradientsParams| -> f64 {
         let weight = gradients.get::<2>(linear.weight.id).unwrap();
-        let bias = gradients.get::<1>(linear.bias.as_ref().unwrap().id).unwrap();
+        let bias = gradients
+            .get::<1>(linear.bias.as_ref().unwrap().id)
+            .unwrap();
         let sum = weight.square().sum() + bias.square().sum();
         sum.into_data().iter::<f64>().sum::<f64>().sqrt()
     };
@@ -130,11 +145,21 @@ fn clipping_limits_the_global_norm_and_reports_what_it_was() {
 fn a_resumed_run_is_bit_identical_to_one_that_never_stopped() {
     let points = points();
     for shards in [1, 2] {
-        let config = TrainingConfig { shards, ..config(30) };
+        let config = TrainingConfig {
+            shards,
+            ..config(30)
+        };
         let folder = tempfile::tempdir().unwrap();
         let undisturbed = RunFolder::create(&folder.path().join("a"), "").unwrap();
         let mut whole = trainer(&points, config.clone());
-        run(&mut whole, &model(), SdeConfig::default(), &undisturbed, &mut ()).unwrap();
+        run(
+            &mut whole,
+            &model(),
+            SdeConfig::default(),
+            &undisturbed,
+            &mut (),
+        )
+        .unwrap();
 
         let stopped = RunFolder::create(&folder.path().join("b"), "").unwrap();
         let mut first = trainer(&points, config.clone());
@@ -147,12 +172,24 @@ fn a_resumed_run_is_bit_identical_to_one_that_never_stopped() {
 
         let mut resumed = trainer(&points, config);
         let checkpoint = stopped.latest_checkpoint().unwrap();
-        checkpoint.restore(&mut resumed, &model(), SdeConfig::default()).unwrap();
+        checkpoint
+            .restore(&mut resumed, &model(), SdeConfig::default())
+            .unwrap();
         assert_eq!(resumed.step_count(), 13);
-        run(&mut resumed, &model(), SdeConfig::default(), &stopped, &mut ()).unwrap();
+        run(
+            &mut resumed,
+            &model(),
+            SdeConfig::default(),
+            &stopped,
+            &mut (),
+        )
+        .unwrap();
 
         assert_eq!(answers(&whole.model()), answers(&resumed.model()));
-        assert_eq!(answers(&whole.averaged_model()), answers(&resumed.averaged_model()));
+        assert_eq!(
+            answers(&whole.averaged_model()),
+            answers(&resumed.averaged_model())
+        );
         let stored = stopped.latest_checkpoint().unwrap();
         assert_eq!(stored.manifest().step, 30);
         assert_eq!(
@@ -168,12 +205,23 @@ fn the_loop_writes_metrics_and_keeps_the_newest_checkpoints() {
     let folder = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(&folder.path().join("run"), "# resolved").unwrap();
     let mut trainer = trainer(&points, config(35));
-    run(&mut trainer, &model(), SdeConfig::default(), &folder, &mut ()).unwrap();
+    run(
+        &mut trainer,
+        &model(),
+        SdeConfig::default(),
+        &folder,
+        &mut (),
+    )
+    .unwrap();
     assert_eq!(folder.checkpoint_steps().unwrap(), [30, 35]);
     let metrics = folder.metrics().unwrap();
     let steps: Vec<u64> = metrics.iter().map(|record| record.step).collect();
     assert_eq!(steps, [5, 10, 15, 20, 25, 30, 35]);
-    assert!(metrics.iter().all(|r| r.loss.is_finite() && r.samples_per_second > 0.0));
+    assert!(
+        metrics
+            .iter()
+            .all(|r| r.loss.is_finite() && r.samples_per_second > 0.0)
+    );
     folder.truncate_metrics(20).unwrap();
     assert_eq!(folder.metrics().unwrap().len(), 4);
 }
@@ -191,13 +239,23 @@ fn a_loss_that_is_not_finite_stops_with_the_step_and_the_time_and_leaves_checkpo
         ..config(50)
     };
     let mut trainer = trainer(&points, config);
-    let error = run(&mut trainer, &model(), SdeConfig::default(), &folder, &mut ()).unwrap_err();
+    let error = run(
+        &mut trainer,
+        &model(),
+        SdeConfig::default(),
+        &folder,
+        &mut (),
+    )
+    .unwrap_err();
     let TrainingError::NotFinite { step, t, .. } = &error else {
         panic!("{error}");
     };
     assert!((1..50).contains(step) && (0.0..=1.0).contains(t));
     let message = error.to_string();
-    assert!(message.contains(&format!("step {step}")) && message.contains("learning_rate"), "{message}");
+    assert!(
+        message.contains(&format!("step {step}")) && message.contains("learning_rate"),
+        "{message}"
+    );
     // Whatever was stored before can be opened, and holds numbers.
     for step in folder.checkpoint_steps().unwrap() {
         let checkpoint = Checkpoint::open(&folder.checkpoint_path(step)).unwrap();
@@ -225,7 +283,9 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_is_used() {
 
         // Cut short.
         fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-        let error = Checkpoint::open(&folder.checkpoint_path(2)).unwrap_err().to_string();
+        let error = Checkpoint::open(&folder.checkpoint_path(2))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(name), "{error}");
         // One bit flipped.
         let mut altered = whole.clone();
@@ -264,16 +324,25 @@ fn a_checkpoint_of_another_architecture_is_refused_by_the_field_that_differs() {
     let points = points();
     let mut trainer = trainer(&points, config(3));
     let wider = ModelConfig {
-        network: NetworkConfig::Mlp(MlpConfig { width: 64, ..MlpConfig::default() }),
+        network: NetworkConfig::Mlp(MlpConfig {
+            width: 64,
+            ..MlpConfig::default()
+        }),
         ..model()
     };
     let refuse = |error: TrainingError, field: &str| {
         let message = error.to_string();
-        assert!(message.contains("another model") && message.contains(field), "{message}");
+        assert!(
+            message.contains("another model") && message.contains(field),
+            "{message}"
+        );
     };
     let error = checkpoint.restore(&mut trainer, &wider, SdeConfig::default());
     refuse(error.unwrap_err(), "model.network.");
-    let unet = ModelConfig { network: NetworkConfig::UNet(UNetConfig::default()), ..model() };
+    let unet = ModelConfig {
+        network: NetworkConfig::UNet(UNetConfig::default()),
+        ..model()
+    };
     let error = checkpoint.restore(&mut trainer, &unet, SdeConfig::default());
     refuse(error.unwrap_err(), "model.network.");
     let error = checkpoint.restore(&mut trainer, &model(), SdeConfig::Edm(Default::default()));
@@ -313,17 +382,34 @@ fn a_run_folder_is_neither_overwritten_nor_invented() {
     assert!(error.contains("--resume"), "{error}");
     let folder = RunFolder::open(&path).unwrap();
     assert_eq!(fs::read_to_string(folder.config_path()).unwrap(), "a = 1");
-    assert!(folder.latest_checkpoint().unwrap_err().to_string().contains("no checkpoint"));
+    assert!(
+        folder
+            .latest_checkpoint()
+            .unwrap_err()
+            .to_string()
+            .contains("no checkpoint")
+    );
 }
 
 #[test]
 fn data_of_another_shape_than_the_models_is_refused() {
     let points = points();
-    let images = ModelConfig { shape: [1, 8, 8], ..model() };
-    let trainer =
-        Trainer::new(config(1), SdeConfig::default(), &images, &points, &Device::flex());
+    let images = ModelConfig {
+        shape: [1, 8, 8],
+        ..model()
+    };
+    let trainer = Trainer::new(
+        config(1),
+        SdeConfig::default(),
+        &images,
+        &points,
+        &Device::flex(),
+    );
     let error = trainer.err().unwrap().to_string();
-    assert!(error.contains("[2, 1, 1]") && error.contains("[1, 8, 8]"), "{error}");
+    assert!(
+        error.contains("[2, 1, 1]") && error.contains("[1, 8, 8]"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -332,5 +418,11 @@ fn the_average_has_no_graph_and_the_model_for_sampling_no_autodiff() {
     let mut trainer = trainer(&points, config(2));
     trainer.step().unwrap();
     let model = trainer.averaged_model();
-    assert!(model.network.devices().iter().all(|device| !device.is_autodiff()));
+    assert!(
+        model
+            .network
+            .devices()
+            .iter()
+            .all(|device| !device.is_autodiff())
+    );
 }

@@ -144,13 +144,15 @@ impl UNetConfig {
             "added"
         };
         Ok(format!(
-            "U-Net for images of {channels}x{height}x{width} in patches of {}: {}; {} blocks per \
-             level, a middle{middle}; {:?} time embedding of {} features, {conditioning}; dropout \
-             {}",
+            "U-Net for images of {channels}x{height}x{width} in patches of {}: {}; {} per level, a \
+             middle{middle}; {} time embedding of {} features, {conditioning}; dropout {}",
             self.patch,
             levels.join(", "),
-            self.blocks,
-            self.time_embedding,
+            match self.blocks {
+                1 => "one residual block".to_owned(),
+                blocks => format!("{blocks} residual blocks"),
+            },
+            format!("{:?}", self.time_embedding).to_lowercase(),
             self.embedding,
             self.dropout,
         ))

@@ -208,7 +208,12 @@ fn an_interrupted_run_keeps_its_last_step_and_goes_on_from_it() {
     let mut child = place
         .program()
         .args(["train", "--config", "tiny.toml", "--quiet"])
-        .args(["--set", "training.steps=1000000", "--set", "training.sample_every=0"])
+        .args([
+            "--set",
+            "training.steps=1000000",
+            "--set",
+            "training.sample_every=0",
+        ])
         .args(["--set", "training.checkpoint_every=0"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -217,20 +222,34 @@ fn an_interrupted_run_keeps_its_last_step_and_goes_on_from_it() {
     // The first line of the metrics: it trains.
     let started = Instant::now();
     while !place.path("runs/tiny/metrics.jsonl").exists() {
-        assert!(started.elapsed() < Duration::from_secs(60), "it does not train");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "it does not train"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(child.wait().unwrap().code(), Some(130));
 
     let steps = losses(&place, "runs/tiny");
     let checkpoints = std::fs::read_dir(place.path("runs/tiny/checkpoints")).unwrap();
-    let names: Vec<_> = checkpoints.map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = checkpoints
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(names.len(), 1, "{names:?}");
     let step: u64 = names[0].to_str().unwrap()["step-".len()..].parse().unwrap();
     assert!(step >= steps.last().unwrap().0);
     let more = format!("train --resume runs/tiny --set training.steps={}", step + 2);
     let told = place.run(&more).success().get_output().stderr.clone();
-    says(&String::from_utf8(told).unwrap(), &[&format!("from step {step}")]);
+    says(
+        &String::from_utf8(told).unwrap(),
+        &[&format!("from step {step}")],
+    );
 }
