@@ -5,7 +5,7 @@
 //! - [`Trainer`]: one step at a time, on any device;
 //! - [`Checkpoint`]: what a run needs to go on, on disk, atomically;
 //! - [`RunFolder`]: where a run keeps its configuration, metrics, samples and checkpoints;
-//! - [`run`]: the loop, with a [`Watch`] for whoever looks on.
+//! - [`run()`]: the loop, with a [`Watch`] for whoever looks on.
 
 pub mod checkpoint;
 pub mod clipping;
