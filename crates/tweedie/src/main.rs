@@ -25,8 +25,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{devices, evaluate, inspect, sample, train};
 
-/// Burn's CPU backend allocates every tensor anew; the system's allocator gives large ones back to
-/// the kernel each time, and a third of a training step goes into faulting their pages in again.
+/// Burn's CPU backend allocates every tensor anew; glibc's allocator gives large ones back to the
+/// kernel each time, and their pages have to be faulted in again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
