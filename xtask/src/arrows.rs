@@ -13,8 +13,9 @@ const MAP: Map<'static> = &[
     ("sde-core", &[]),
     ("runtime", &[]),
     ("data", &[]),
+    ("kernels", &[]),
     ("solvers", &["sde-core"]),
-    ("score-net", &["sde-core", "solvers"]),
+    ("score-net", &["sde-core", "solvers", "kernels"]),
     ("evaluation", &["sde-core", "solvers", "score-net", "data"]),
     ("training", &["sde-core", "solvers", "score-net", "data"]),
     (

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, activation};
 
-use crate::block::{GroupNorm, GroupNormConfig};
+use crate::block::{GroupNorm, GroupNormConfig, convolve};
 use crate::network::Weights;
 
 /// Configuration of a [`SelfAttention`].
@@ -68,29 +68,31 @@ impl SelfAttention {
     ///
     /// # Shapes
     ///
-    /// - x, output: `[batch, channels, height, width]`
+    /// - x, output: `[batch, height, width, channels]`
     ///
     /// # Panics
     ///
     /// If the number of heads does not divide the channels.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, height, width] = x.dims();
+        let [batch, height, width, channels] = x.dims();
         let width_of_head = channels / self.heads;
-        // Channels stay in front of pixels throughout: transposing is then a matter of strides.
-        let split = |t: Tensor<4>| t.reshape([batch, self.heads, width_of_head, height * width]);
-
         let normed = self.norm.forward(x.clone(), None);
-        let query = split(self.query.forward(normed.clone()));
-        let key = split(self.key.forward(normed.clone()));
-        let value = split(self.value.forward(normed));
+        // `[batch, heads, pixels, channels of a head]`
+        let project = |conv: &Conv2d| {
+            convolve(conv, normed.clone())
+                .reshape([batch, height * width, self.heads, width_of_head])
+                .swap_dims(1, 2)
+        };
+        let [query, key, value] = [&self.query, &self.key, &self.value].map(project);
 
         let scale = 1.0 / (width_of_head as f64).sqrt();
-        let scores = query.mul_scalar(scale).transpose().matmul(key);
-        let attention = activation::softmax(scores, 3);
-        let mixed = value
-            .matmul(attention.transpose())
-            .reshape([batch, channels, height, width]);
-        x.add(self.output.forward(mixed)).mul_scalar(FRAC_1_SQRT_2)
+        let scores = query.mul_scalar(scale).matmul(key.transpose());
+        let mixed = activation::softmax(scores, 3)
+            .matmul(value)
+            .swap_dims(1, 2)
+            .reshape([batch, height, width, channels]);
+        x.add(convolve(&self.output, mixed))
+            .mul_scalar(FRAC_1_SQRT_2)
     }
 }
 
@@ -124,7 +126,7 @@ mod tests {
             groups: 2,
         };
         let layer = config.init(&mut Weights::new(0, &Device::flex()));
-        let x = normal([2, 4, 3, 5]);
+        let x = normal([2, 3, 5, 4]);
         layer
             .forward(x.clone())
             .into_data()
@@ -139,15 +141,15 @@ mod tests {
     fn output_is_that_of_attention_written_out_pixel_by_pixel() {
         let (channels, heads, pixels) = (6, 3, 4);
         let layer = layer(channels, heads);
-        let x = normal([1, channels, 2, 2]);
+        let x = normal([1, 2, 2, channels]);
         let read = |t: Tensor<4>| -> Vec<f64> { t.into_data().iter::<f64>().collect() };
         let normed = layer.norm.forward(x.clone(), None);
-        let [q, k, v] =
-            [&layer.query, &layer.key, &layer.value].map(|conv| read(conv.forward(normed.clone())));
+        let [q, k, v] = [&layer.query, &layer.key, &layer.value]
+            .map(|conv| read(convolve(conv, normed.clone())));
 
         let size = channels / heads;
         let at = |t: &[f64], head: usize, feature: usize, pixel: usize| {
-            t[(head * size + feature) * pixels + pixel]
+            t[pixel * channels + head * size + feature]
         };
         let mut mixed = vec![0.0_f32; channels * pixels];
         for head in 0..heads {
@@ -163,14 +165,14 @@ mod tests {
                 let total: f64 = scores.iter().sum();
                 for f in 0..size {
                     let sum: f64 = (0..pixels).map(|j| scores[j] * at(&v, head, f, j)).sum();
-                    mixed[(head * size + f) * pixels + i] = (sum / total) as f32;
+                    mixed[i * channels + head * size + f] = (sum / total) as f32;
                 }
             }
         }
         let mixed = Tensor::<1>::from_data(mixed.as_slice(), &Device::flex());
         let expected = x
             .clone()
-            .add(layer.output.forward(mixed.reshape([1, channels, 2, 2])))
+            .add(convolve(&layer.output, mixed.reshape([1, 2, 2, channels])))
             .mul_scalar(FRAC_1_SQRT_2);
         layer
             .forward(x)
@@ -181,8 +183,8 @@ mod tests {
     #[test]
     fn permuting_the_pixels_permutes_the_output() {
         let layer = layer(4, 2);
-        let x = normal([1, 4, 3, 3]);
-        let mirrored = layer.forward(x.clone().flip([2, 3])).flip([2, 3]);
+        let x = normal([1, 3, 3, 4]);
+        let mirrored = layer.forward(x.clone().flip([1, 2])).flip([1, 2]);
         mirrored
             .into_data()
             .assert_approx_eq::<f32>(&layer.forward(x).into_data(), Tolerance::absolute(1e-5));

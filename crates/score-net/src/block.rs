@@ -1,11 +1,13 @@
 //! The layers that the networks are made of, one file each.
 
 mod activation;
+mod convolution;
 mod normalization;
 mod resampling;
 mod residual;
 
 pub use activation::silu;
+pub use convolution::convolve;
 pub use normalization::{GroupNorm, GroupNormConfig, Modulation};
 pub use resampling::{Downsample, DownsampleConfig, Upsample, UpsampleConfig};
 pub use residual::{ResidualBlock, ResidualBlockConfig};

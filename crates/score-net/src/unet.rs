@@ -12,14 +12,15 @@ use burn::tensor::Tensor;
 pub use self::config::UNetConfig;
 use self::level::{DownLevel, Middle, UpLevel};
 use self::patch::{depth_to_space, space_to_depth};
-use crate::block::{GroupNorm, silu};
+use crate::block::{GroupNorm, convolve};
 use crate::embedding::NoiseEmbedding;
 
 /// A U-Net F(x, c_noise), built by [`UNetConfig::init`].
 ///
 /// Pixels are gathered into patches, a convolution takes them to the base number of channels, a
 /// descent through the levels leaves a skip connection behind every block, an ascent joins them,
-/// and a convolution that starts at zero returns to the image's channels.
+/// and a convolution that starts at zero returns to the image's channels. In between the channels
+/// are the last axis, which is how [`kernels`] want them.
 #[derive(Module, Debug)]
 pub struct UNet {
     embedding: NoiseEmbedding,
@@ -46,7 +47,7 @@ impl UNet {
     /// does not divide. Other heights and widths than it was built for are accepted.
     pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
         let embedding = self.embedding.forward(c_noise);
-        let mut hidden = self.input.forward(space_to_depth(x, self.patch));
+        let mut hidden = convolve(&self.input, space_to_depth(x, self.patch));
         let mut skips = vec![hidden.clone()];
         for level in &self.down {
             hidden = level.forward(hidden, &embedding, &mut skips);
@@ -55,7 +56,7 @@ impl UNet {
         for level in &self.up {
             hidden = level.forward(hidden, &embedding, &mut skips);
         }
-        let hidden = silu(self.norm.forward(hidden, None));
-        depth_to_space(self.output.forward(hidden), self.patch)
+        let hidden = self.norm.forward_silu(hidden, None);
+        depth_to_space(convolve(&self.output, hidden), self.patch)
     }
 }

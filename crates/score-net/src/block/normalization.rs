@@ -1,7 +1,7 @@
 //! Group normalisation, with the time embedding's scale and shift folded into its affine part.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::Tensor;
 
 use crate::network::Weights;
 
@@ -54,10 +54,8 @@ pub struct Modulation {
 }
 
 /// Group normalisation (Wu & He 2018): each sample's channels are standardised in groups, then
-/// scaled by γ and shifted by β.
-///
-/// Mean and mean square are taken in one look at the input, and normalisation, γ, β and
-/// [`Modulation`] are applied as a single product and sum per channel.
+/// scaled by γ and shifted by β, and by a [`Modulation`] where there is one: see
+/// [`kernels::group_norm`].
 #[derive(Module, Debug)]
 pub struct GroupNorm {
     /// Scale γ, `[channels]`.
@@ -68,72 +66,44 @@ pub struct GroupNorm {
     pub groups: usize,
 }
 
-/// Added to the variance, as in EDM and in PyTorch's layer.
-const EPSILON: f64 = 1e-5;
-
 impl GroupNorm {
     /// Normalises `x`, and modulates it where a `modulation` is given.
     ///
     /// # Shapes
     ///
-    /// - x, output: `[batch, channels, height, width]`
+    /// - x, output: `[batch, height, width, channels]`
     /// - modulation: `[batch, channels]` each
     pub fn forward(&self, x: Tensor<4>, modulation: Option<Modulation>) -> Tensor<4> {
-        let [batch, channels, height, width] = x.dims();
-        let groups = self.groups;
-        let dtype: FloatDType = x.dtype().into();
-
-        let grouped = x
-            .clone()
-            .reshape([batch * groups, channels / groups * height * width]);
-        let (mean, deviation) = moments(grouped);
-        let per_group = |t: Tensor<2>| t.cast(dtype).reshape([batch, groups, 1]);
-        let per_channel = |t: Tensor<1>| t.reshape([1, groups, channels / groups]);
-
-        let mut gamma = per_channel(self.gamma.val());
-        let mut beta = per_channel(self.beta.val());
-        if let Some(Modulation { scale, shift }) = modulation {
-            let shape = [batch, groups, channels / groups];
-            let scale = scale.reshape(shape).add_scalar(1.0);
-            gamma = gamma.mul(scale.clone());
-            beta = beta.mul(scale).add(shift.reshape(shape));
-        }
-        let slope = gamma.div(per_group(deviation));
-        let offset = beta.sub(per_group(mean).mul(slope.clone()));
-
-        // Two axes only: the gradients of slope and offset are then sums along the last one.
-        let rows = [batch * channels, 1];
-        x.reshape([batch * channels, height * width])
-            .mul(slope.reshape(rows))
-            .add(offset.reshape(rows))
-            .reshape([batch, channels, height, width])
+        self.apply(x, modulation, false)
     }
-}
 
-/// Mean and standard deviation of each row of `x`, `[rows, n]` to twice `[rows, 1]`, in f32 where
-/// `x` has half precision.
-///
-/// The variance is E[x²] − E[x]², clamped at zero against rounding, as in Flax: the input of a
-/// normalisation has a mean of the order of its deviation. Its square is recorded as a product
-/// with a constant, which halves what the backward pass does: t = E[x·c] with c = x fixed has half
-/// the gradient of E[x²], so 2t − t.detach() has the value and the gradient.
-fn moments(x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-    let x = match x.dtype() {
-        DType::F16 | DType::BF16 => x.cast(FloatDType::F32),
-        _ => x,
-    };
-    let fixed = x.clone().without_autodiff();
-    let mean = x.clone().mean_dim(1);
-    let half = x.mul(fixed).mean_dim(1);
-    let square = half.clone().mul_scalar(2.0).sub(half.without_autodiff());
-    let variance = square.sub(mean.clone().square()).clamp_min(0.0);
-    (mean, variance.add_scalar(EPSILON).sqrt())
+    /// [`forward`](Self::forward), and SiLU of what comes out of it, in the same pass.
+    pub fn forward_silu(&self, x: Tensor<4>, modulation: Option<Modulation>) -> Tensor<4> {
+        self.apply(x, modulation, true)
+    }
+
+    fn apply(&self, x: Tensor<4>, modulation: Option<Modulation>, silu: bool) -> Tensor<4> {
+        let [batch, _, _, channels] = x.dims();
+        let gamma = self.gamma.val().unsqueeze::<2>();
+        let beta = self.beta.val().unsqueeze::<2>();
+        let (scale, shift) = match modulation {
+            Some(Modulation { scale, shift }) => {
+                let scale = scale.add_scalar(1.0);
+                (scale.clone().mul(gamma), scale.mul(beta).add(shift))
+            }
+            None => (
+                gamma.expand([batch, channels]),
+                beta.expand([batch, channels]),
+            ),
+        };
+        kernels::group_norm(x, scale, shift, self.groups, silu)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use burn::nn;
-    use burn::tensor::{Device, Distribution, Tolerance};
+    use burn::tensor::{DType, Device, Distribution, FloatDType, Tolerance};
 
     use super::*;
 
@@ -170,15 +140,17 @@ mod tests {
         let (ours, burns) = layer(12, 3);
         let device = Device::flex();
         // A mean of three deviations, so that the subtraction in the variance is at work.
-        let input = Tensor::<4>::random([3, 12, 5, 4], Distribution::Normal(3.0, 1.0), &device);
-        let weight = Tensor::<4>::random([3, 12, 5, 4], Distribution::Default, &device);
+        let input = Tensor::<4>::random([3, 5, 4, 12], Distribution::Normal(3.0, 1.0), &device);
+        let weight = Tensor::<4>::random([3, 5, 4, 12], Distribution::Default, &device);
 
         let x = input.clone().autodiff().require_grad();
         let y = ours.forward(x.clone(), None);
         let grads = y.clone().mul(weight.clone()).sum().backward();
 
         let x_burn = input.autodiff().require_grad();
-        let y_burn = burns.forward(x_burn.clone());
+        let y_burn = burns
+            .forward(x_burn.clone().permute([0, 3, 1, 2]))
+            .permute([0, 2, 3, 1]);
         let grads_burn = y_burn.clone().mul(weight).sum().backward();
 
         let tolerance = Tolerance::<f32>::absolute(2e-5).set_relative(2e-5);
@@ -203,11 +175,11 @@ mod tests {
         let (layer, _) = layer(8, 2);
         let device = Device::flex();
         let normal = Distribution::Normal(0.0, 1.0);
-        let x = Tensor::<4>::random([2, 8, 3, 3], normal, &device);
+        let x = Tensor::<4>::random([2, 3, 3, 8], normal, &device);
         let scale = Tensor::<2>::random([2, 8], normal, &device);
         let shift = Tensor::<2>::random([2, 8], normal, &device);
 
-        let wide = |t: Tensor<2>| t.reshape([2, 8, 1, 1]);
+        let wide = |t: Tensor<2>| t.reshape([2, 1, 1, 8]);
         let expected = layer
             .forward(x.clone(), None)
             .mul(wide(scale.clone()).add_scalar(1.0))
@@ -221,7 +193,7 @@ mod tests {
     #[test]
     fn a_constant_input_far_from_zero_stays_finite() {
         let (layer, _) = layer(8, 2);
-        let x = Tensor::<4>::full([1, 8, 3, 3], 1000.3, &Device::flex());
+        let x = Tensor::<4>::full([1, 3, 3, 8], 1000.3, &Device::flex());
         let y = layer.forward(x, None);
         assert!(y.into_data().iter::<f32>().all(f32::is_finite));
     }
@@ -233,7 +205,7 @@ mod tests {
         layer.gamma = Param::from_tensor(Tensor::ones([8], &device));
         layer.beta = Param::from_tensor(Tensor::zeros([8], &device));
         // Squares beyond f16's largest number, 65504.
-        let x = Tensor::<4>::random([2, 8, 4, 4], Distribution::Normal(300.0, 60.0), &device);
+        let x = Tensor::<4>::random([2, 4, 4, 8], Distribution::Normal(300.0, 60.0), &device);
         let expected = layer.forward(x.clone(), None);
         layer.gamma = Param::from_tensor(layer.gamma.val().cast(FloatDType::F16));
         layer.beta = Param::from_tensor(layer.beta.val().cast(FloatDType::F16));

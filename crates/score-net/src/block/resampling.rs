@@ -2,10 +2,9 @@
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::tensor::Tensor;
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::{Tensor, s};
 
+use super::convolution::convolve;
 use crate::network::Weights;
 
 /// Configuration of a [`Downsample`].
@@ -45,10 +44,10 @@ impl Downsample {
     ///
     /// # Shapes
     ///
-    /// - x: `[batch, channels, height, width]`
-    /// - output: `[batch, channels, ⌈height/2⌉, ⌈width/2⌉]`
+    /// - x: `[batch, height, width, channels]`
+    /// - output: `[batch, ⌈height/2⌉, ⌈width/2⌉, channels]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.conv.forward(x)
+        convolve(&self.conv, x)
     }
 }
 
@@ -86,16 +85,29 @@ pub struct Upsample {
 }
 
 impl Upsample {
-    /// Enlarges to `size`, height and width: that of the skip connection to be joined, so that
-    /// what was halved with rounding up comes out at the size it had.
+    /// Enlarges to `size`, height and width: that of the skip connection to be joined. What was
+    /// halved with rounding up comes out at the size it had, its last row or column cut off.
     ///
     /// # Shapes
     ///
-    /// - x: `[batch, channels_in, height, width]`
-    /// - output: `[batch, channels_out, size[0], size[1]]`
+    /// - x: `[batch, height, width, channels_in]`
+    /// - output: `[batch, size[0], size[1], channels_out]`
+    ///
+    /// # Panics
+    ///
+    /// If `size` is above twice the size of x.
     pub fn forward(&self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
-        let nearest = InterpolateOptions::new(InterpolateMode::Nearest).with_output_size(size);
-        interpolate(self.conv.forward(x), nearest)
+        let x = convolve(&self.conv, x);
+        let [batch, height, width, channels] = x.dims();
+        let doubled = x
+            .reshape([batch, height, 1, width, 1, channels])
+            .expand([batch, height, 2, width, 2, channels])
+            .reshape([batch, 2 * height, 2 * width, channels]);
+        if size == [2 * height, 2 * width] {
+            doubled
+        } else {
+            doubled.slice(s![.., 0..size[0], 0..size[1], ..])
+        }
     }
 }
 
@@ -116,11 +128,11 @@ mod tests {
         }
         .init(&mut weights);
         for [height, width] in [[8, 8], [7, 7], [15, 9], [1, 1], [2, 5]] {
-            let low = down.forward(Tensor::zeros([1, 3, height, width], &device));
+            let low = down.forward(Tensor::zeros([1, height, width, 3], &device));
             let halved = [height, width].map(DownsampleConfig::halved);
-            assert_eq!(low.dims(), [1, 3, halved[0], halved[1]]);
+            assert_eq!(low.dims(), [1, halved[0], halved[1], 3]);
             let high = up.forward(low, [height, width]);
-            assert_eq!(high.dims(), [1, 2, height, width]);
+            assert_eq!(high.dims(), [1, height, width, 2]);
         }
     }
 
@@ -134,16 +146,17 @@ mod tests {
         .init(&mut Weights::new(0, &device));
         let kernel = [[[[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]]];
         up.conv.weight = burn::module::Param::from_tensor(Tensor::from_data(kernel, &device));
-        let x = Tensor::<4>::from_data([[[[1.0, 2.0], [3.0, 4.0]]]], &device);
-        let expected = Tensor::<4>::from_data(
-            [[[
+        let x = Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device).reshape([1, 2, 2, 1]);
+        let expected = Tensor::<2>::from_data(
+            [
                 [1.0, 1.0, 2.0, 2.0],
                 [1.0, 1.0, 2.0, 2.0],
                 [3.0, 3.0, 4.0, 4.0],
                 [3.0, 3.0, 4.0, 4.0],
-            ]]],
+            ],
             &device,
-        );
+        )
+        .reshape([1, 4, 4, 1]);
         assert_eq!(up.forward(x, [4, 4]).into_data(), expected.into_data());
     }
 }

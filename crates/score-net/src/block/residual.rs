@@ -7,7 +7,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::Tensor;
 
-use super::activation::silu;
+use super::convolution::convolve;
 use super::normalization::{GroupNorm, GroupNormConfig, Modulation};
 use crate::network::Weights;
 
@@ -114,23 +114,21 @@ impl ResidualBlock {
     ///
     /// # Shapes
     ///
-    /// - x: `[batch, channels_in, height, width]`
+    /// - x: `[batch, height, width, channels_in]`
     /// - embedding: `[batch, embedding]`
-    /// - output: `[batch, channels_out, height, width]`
+    /// - output: `[batch, height, width, channels_out]`
     pub fn forward(&self, x: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
-        let hidden = self
-            .conv_in
-            .forward(silu(self.norm_in.forward(x.clone(), None)));
-        let hidden = self.condition(hidden, embedding);
-        let hidden = self.conv_out.forward(self.dropout.forward(silu(hidden)));
+        let hidden = convolve(&self.conv_in, self.norm_in.forward_silu(x.clone(), None));
+        let hidden = self.dropout.forward(self.condition(hidden, embedding));
+        let hidden = convolve(&self.conv_out, hidden);
         let skip = match &self.skip {
-            Some(conv) => conv.forward(x),
+            Some(conv) => convolve(conv, x),
             None => x,
         };
         skip.add(hidden).mul_scalar(FRAC_1_SQRT_2)
     }
 
-    /// The second normalisation, with the embedding worked in.
+    /// The second normalisation, with the embedding worked in, and SiLU.
     fn condition(&self, hidden: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
         let embedding = self.embedding.forward(embedding);
         if self.scale_shift {
@@ -139,11 +137,11 @@ impl ResidualBlock {
                 .try_into()
                 .expect("two halves of an even width");
             self.norm_out
-                .forward(hidden, Some(Modulation { scale, shift }))
+                .forward_silu(hidden, Some(Modulation { scale, shift }))
         } else {
             let [batch, channels] = embedding.dims();
-            let hidden = hidden.add(embedding.reshape([batch, channels, 1, 1]));
-            self.norm_out.forward(hidden, None)
+            let hidden = hidden.add(embedding.reshape([batch, 1, 1, channels]));
+            self.norm_out.forward_silu(hidden, None)
         }
     }
 }
@@ -172,7 +170,7 @@ mod tests {
     #[test]
     fn a_new_block_is_its_skip_connection_over_the_root_of_two() {
         let block = config(8, 8).init(&mut Weights::new(0, &Device::flex()));
-        let x = normal([2, 8, 5, 3]);
+        let x = normal([2, 5, 3, 8]);
         let y = block.forward(x.clone(), normal([2, 10]));
         y.into_data().assert_approx_eq::<f32>(
             &x.mul_scalar(FRAC_1_SQRT_2).into_data(),
@@ -190,7 +188,7 @@ mod tests {
             let weights = &mut Weights::new(0, &Device::flex());
             let mut block = config.init(weights);
             block.conv_out = weights.conv([4, 4], 3, 1, 1.0);
-            let x = normal([1, 6, 4, 4]);
+            let x = normal([1, 4, 4, 6]);
             let one = block.forward(x.clone(), normal([1, 10]));
             let other = block.forward(x, normal([1, 10]));
             assert_eq!(one.dims(), [1, 4, 4, 4]);

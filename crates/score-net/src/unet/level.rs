@@ -80,10 +80,10 @@ impl UpLevel {
         for (index, stage) in self.stages.iter().enumerate() {
             let skip = skips.pop().expect("as many skips as stages on the way up");
             if let (0, Some(up)) = (index, &self.up) {
-                let [_, _, height, width] = skip.dims();
+                let [_, height, width, _] = skip.dims();
                 x = up.forward(x, [height, width]);
             }
-            x = stage.forward(Tensor::cat(vec![x, skip], 1), embedding);
+            x = stage.forward(Tensor::cat(vec![x, skip], 3), embedding);
         }
         x
     }

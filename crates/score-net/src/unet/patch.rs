@@ -1,4 +1,5 @@
-//! Pixels to channels and back, so that a network can work at a fraction of the resolution.
+//! Pixels to channels and back, so that a network can work at a fraction of the resolution; and
+//! from channels first, as images come, to channels last, as the network works.
 
 use burn::tensor::Tensor;
 
@@ -7,32 +8,26 @@ use burn::tensor::Tensor;
 /// # Shapes
 ///
 /// - x: `[batch, channels, height, width]`
-/// - output: `[batch, channels·patch², height/patch, width/patch]`
+/// - output: `[batch, height/patch, width/patch, channels·patch²]`
 pub(super) fn space_to_depth(x: Tensor<4>, patch: usize) -> Tensor<4> {
-    if patch == 1 {
-        return x;
-    }
     let [batch, channels, height, width] = x.dims();
     let [rows, columns] = [height / patch, width / patch];
     x.reshape([batch, channels, rows, patch, columns, patch])
-        .permute([0, 1, 3, 5, 2, 4])
-        .reshape([batch, channels * patch * patch, rows, columns])
+        .permute([0, 2, 4, 1, 3, 5])
+        .reshape([batch, rows, columns, channels * patch * patch])
 }
 
 /// The inverse of [`space_to_depth`].
 ///
 /// # Shapes
 ///
-/// - x: `[batch, channels·patch², height, width]`
+/// - x: `[batch, height, width, channels·patch²]`
 /// - output: `[batch, channels, height·patch, width·patch]`
 pub(super) fn depth_to_space(x: Tensor<4>, patch: usize) -> Tensor<4> {
-    if patch == 1 {
-        return x;
-    }
-    let [batch, depth, rows, columns] = x.dims();
+    let [batch, rows, columns, depth] = x.dims();
     let channels = depth / (patch * patch);
-    x.reshape([batch, channels, patch, patch, rows, columns])
-        .permute([0, 1, 4, 2, 5, 3])
+    x.reshape([batch, rows, columns, channels, patch, patch])
+        .permute([0, 3, 1, 4, 2, 5])
         .reshape([batch, channels, rows * patch, columns * patch])
 }
 
@@ -52,8 +47,8 @@ mod tests {
     #[test]
     fn a_patch_becomes_the_channels_of_one_pixel() {
         let y = space_to_depth(numbered([1, 1, 4, 6]), 2);
-        assert_eq!(y.dims(), [1, 4, 2, 3]);
-        let second = y.slice([0..1, 0..4, 1..2, 2..3]).into_data();
+        assert_eq!(y.dims(), [1, 2, 3, 4]);
+        let second = y.slice([0..1, 1..2, 2..3, 0..4]).into_data();
         assert_eq!(
             second.iter::<f32>().collect::<Vec<_>>(),
             [16.0, 17.0, 22.0, 23.0]

@@ -1,0 +1,141 @@
+//! Sizes of a convolution, and one sample laid out for it.
+
+/// The sizes of a convolution with a square kernel of odd side, padded by half of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub batch: usize,
+    /// Height and width of the input.
+    pub size: [usize; 2],
+    pub channels_in: usize,
+    pub channels_out: usize,
+    /// The kernel's side.
+    pub kernel: usize,
+    pub stride: usize,
+}
+
+impl Geometry {
+    pub fn padding(&self) -> usize {
+        self.kernel / 2
+    }
+
+    /// Height and width of the output: the input's over the stride, rounded up.
+    pub fn size_out(&self) -> [usize; 2] {
+        self.size.map(|side| side.div_ceil(self.stride))
+    }
+
+    /// Elements of one sample of the input.
+    pub fn len_in(&self) -> usize {
+        self.size[0] * self.size[1] * self.channels_in
+    }
+
+    /// Elements of one sample of the output.
+    pub fn len_out(&self) -> usize {
+        let [height, width] = self.size_out();
+        height * width * self.channels_out
+    }
+
+    /// Elements of the kernel.
+    pub fn len_weight(&self) -> usize {
+        self.channels_out * self.channels_in * self.kernel * self.kernel
+    }
+}
+
+/// A sample in a frame of zeros, so that every window of the kernel lies in memory.
+#[derive(Clone, Copy)]
+pub(super) struct Frame {
+    /// Height and width with the zeros.
+    pub framed: [usize; 2],
+    pub channels: usize,
+    /// Zeros above and to the left.
+    before: usize,
+    /// From one pixel of the sample to the next: 2 leaves a zero between them.
+    dilation: usize,
+    /// Height and width of the sample.
+    size: [usize; 2],
+}
+
+impl Frame {
+    /// The input, as the forward pass and the gradient of the kernel read it.
+    pub fn of_input(geometry: &Geometry) -> Self {
+        let reach = |out: usize| (out - 1) * geometry.stride + geometry.kernel;
+        let padded = |side: usize| side + 2 * geometry.padding();
+        let [height, width] = geometry.size;
+        let [out_height, out_width] = geometry.size_out();
+        Self {
+            framed: [
+                padded(height).max(reach(out_height)),
+                padded(width).max(reach(out_width)),
+            ],
+            channels: geometry.channels_in,
+            before: geometry.padding(),
+            dilation: 1,
+            size: geometry.size,
+        }
+    }
+
+    /// The output's gradient, as the gradient of the input reads it: spread out by the stride, so
+    /// that what is left is a convolution of stride 1 with the kernel turned round.
+    pub fn of_gradient(geometry: &Geometry) -> Self {
+        let around = geometry.kernel - 1;
+        Self {
+            framed: geometry.size.map(|side| side + around),
+            channels: geometry.channels_out,
+            before: around - geometry.padding(),
+            dilation: geometry.stride,
+            size: geometry.size_out(),
+        }
+    }
+
+    /// Elements of a framed row.
+    pub fn row(&self) -> usize {
+        self.framed[1] * self.channels
+    }
+
+    pub fn len(&self) -> usize {
+        self.framed[0] * self.row()
+    }
+
+    /// Whether the frame adds nothing, so that the sample can be read where it is.
+    pub fn is_bare(&self) -> bool {
+        self.framed == self.size
+    }
+
+    /// Writes samples, each into a frame of its own, into `scratch`, which is grown and cleared as
+    /// needed.
+    ///
+    /// What is zero stays zero from call to call, only pixels being written: a scratch belongs to
+    /// one kind of frame.
+    pub fn fill<'a>(&self, samples: &'a [f32], scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        if self.is_bare() {
+            return samples;
+        }
+        let [height, width] = self.size;
+        let len = height * width * self.channels;
+        let framed = samples.len() / len * self.len();
+        if scratch.len() < framed {
+            scratch.clear();
+            scratch.resize(framed, 0.0);
+        }
+        for (sample, frame) in (samples.chunks_exact(len)).zip(scratch.chunks_exact_mut(self.len()))
+        {
+            self.fill_one(sample, frame);
+        }
+        &scratch[..framed]
+    }
+
+    fn fill_one(&self, sample: &[f32], frame: &mut [f32]) {
+        let [_, width] = self.size;
+        for (y, row) in sample.chunks_exact(width * self.channels).enumerate() {
+            let start =
+                (self.before + y * self.dilation) * self.row() + self.before * self.channels;
+            if self.dilation == 1 {
+                frame[start..start + row.len()].copy_from_slice(row);
+                continue;
+            }
+            for (x, pixel) in row.chunks_exact(self.channels).enumerate() {
+                let at = start + x * self.dilation * self.channels;
+                frame[at..at + self.channels].copy_from_slice(pixel);
+            }
+        }
+    }
+}

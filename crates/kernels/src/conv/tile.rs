@@ -1,0 +1,144 @@
+//! The register tile: the one loop in which a convolution spends its time.
+
+use pulp::Simd;
+
+/// The most rows of a tile of two vectors that leave registers for both vectors and a broadcast.
+pub(super) const fn most_rows<S: Simd>() -> usize {
+    if S::REGISTER_COUNT >= 32 {
+        MOST_ROWS
+    } else {
+        6
+    }
+}
+
+/// The most rows that [`rows!`] knows.
+pub(super) const MOST_ROWS: usize = 14;
+
+/// The vectors of the widest tile.
+pub(super) const WIDEST: usize = 2;
+
+/// A matrix in memory, read down its rows and along its steps, which lie in lines, and
+/// these in blocks.
+#[derive(Clone, Copy)]
+pub(super) struct Operand {
+    /// The first element.
+    pub start: *const f32,
+    /// From one block of lines to the next, in elements.
+    pub block: usize,
+    /// From one line of steps to the next, in elements.
+    pub line: usize,
+    /// From one row to the next, in elements.
+    pub row: usize,
+    /// From one step of the sum to the next, in elements.
+    pub step: usize,
+}
+
+/// Runs `$body` with `$r` each of 0 to `$rows` − 1 as a constant.
+///
+/// A loop would do the same, but only if it is unrolled early enough do the sums stay in registers,
+/// and a compiler that finds the body long does not unroll it.
+macro_rules! each_row {
+    ($rows:expr, $r:ident => $body:block) => {
+        each_row!(@ $rows, $r, $body, [0 1 2 3 4 5 6 7 8 9 10 11 12 13])
+    };
+    (@ $rows:expr, $r:ident, $body:block, [$($row:literal)*]) => {
+        $(
+            if $row < $rows {
+                let $r = $row;
+                $body
+            }
+        )*
+    };
+}
+
+/// Adds the terms of a matrix product to the tile, acc[r][v] += Σ a[r, k]·b[k, v], over so many
+/// blocks of so many lines of so many steps.
+///
+/// `b` has vectors for rows: its `row` is not read.
+///
+/// # Safety
+///
+/// At every step of every line and block, R rows of `a` and V vectors of `b` must be readable.
+#[inline(always)]
+pub(super) unsafe fn accumulate<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    acc: &mut [[S::f32s; V]; R],
+    a: Operand,
+    b: Operand,
+    [blocks, lines, steps]: [usize; 3],
+) {
+    let second = if V > 1 { S::F32_LANES } else { 0 };
+    let lines = (0..blocks).flat_map(|block| (0..lines).map(move |line| (block, line)));
+    for (block, line) in lines {
+        let mut a_at = a.start.wrapping_add(block * a.block + line * a.line);
+        let mut b_at = b.start.wrapping_add(block * b.block + line * b.line);
+        for _ in 0..steps {
+            // SAFETY: both pointers are at one of the steps that the caller answers for.
+            unsafe {
+                let vectors = [load::<S>(b_at), load::<S>(b_at.add(second))];
+                each_row!(R, r => {
+                    let factor = simd.splat_f32s(*a_at.add(r * a.row));
+                    acc[r][0] = simd.mul_add_e_f32s(factor, vectors[0], acc[r][0]);
+                    if V > 1 {
+                        acc[r][1] = simd.mul_add_e_f32s(factor, vectors[1], acc[r][1]);
+                    }
+                });
+            }
+            a_at = a_at.wrapping_add(a.step);
+            b_at = b_at.wrapping_add(b.step);
+        }
+    }
+}
+
+/// The sums of a tile, for loops that are not unrolled: these are in memory, the tile's own are not.
+#[inline(always)]
+pub(super) fn settle<T: Copy, const R: usize, const V: usize>(acc: &[[T; V]; R]) -> [[T; V]; R] {
+    let mut settled = [[acc[0][0]; V]; R];
+    each_row!(R, r => {
+        settled[r][0] = acc[r][0];
+        if V > 1 {
+            settled[r][1] = acc[r][1];
+        }
+    });
+    settled
+}
+
+/// A vector from memory that need not be aligned.
+///
+/// # Safety
+///
+/// A whole vector must be readable at `from`.
+#[inline(always)]
+unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
+    // SAFETY: the caller's promise; an unaligned read asks for nothing more.
+    unsafe { from.cast::<S::f32s>().read_unaligned() }
+}
+
+/// Calls `$tile::<S, R, V>` with R the value of `$rows`, from 1 to [`MOST_ROWS`], and V that of
+/// `$vectors`, 1 or 2.
+macro_rules! with_size {
+    ($rows:expr, $vectors:expr, $simd:ty, $tile:ident $arguments:tt) => {
+        with_size!(@ $rows, $vectors, $simd, $tile $arguments,
+            [1 2 3 4 5 6 7 8 9 10 11 12 13 14])
+    };
+    (@ $rows:expr, $vectors:expr, $simd:ty, $tile:ident $arguments:tt, [$($r:literal)*]) => {
+        match ($rows, $vectors) {
+            $(
+                ($r, 1) => $tile::<$simd, $r, 1> $arguments,
+                ($r, 2) => $tile::<$simd, $r, 2> $arguments,
+            )*
+            (rows, vectors) => unreachable!("no tile of {rows} by {vectors}"),
+        }
+    };
+}
+
+pub(super) use with_size;
+
+/// Splits `len` into tiles of nearly equal size, none above `most`: start and size of each.
+pub(super) fn tiles(len: usize, most: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
+    let count = len.div_ceil(most);
+    (0..count).map(move |i| {
+        let start = len * i / count;
+        (start, len * (i + 1) / count - start)
+    })
+}

@@ -1,0 +1,266 @@
+//! The kernels as operations of Burn's CPU backend, and their place in its autodiff graph.
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops as Recorded, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
+use burn::tensor::TensorData;
+
+use crate::{EPSILON, conv, norm};
+
+/// The operations, on tensors `[batch, height, width, channels]` of f32.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait Ops: Backend {
+    /// See [`crate::conv2d`].
+    fn conv2d_channels_last(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::group_norm`].
+    fn group_norm_channels_last(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        groups: usize,
+        silu: bool,
+    ) -> FloatTensor<Self>;
+}
+
+impl Ops for Flex {
+    fn conv2d_channels_last(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        stride: usize,
+    ) -> FlexTensor {
+        let geometry = convolution(&x, &weight, stride);
+        let [x, weight, bias] = [x, weight, bias].map(|t| t.to_contiguous());
+        let out = conv::forward(slice(&x), slice(&weight), slice(&bias), &geometry);
+        let [height, width] = geometry.size_out();
+        tensor(out, [geometry.batch, height, width, geometry.channels_out])
+    }
+
+    fn group_norm_channels_last(
+        x: FlexTensor,
+        scale: FlexTensor,
+        shift: FlexTensor,
+        groups: usize,
+        silu: bool,
+    ) -> FlexTensor {
+        let (geometry, options) = normalisation(&x, groups, silu);
+        let shape = dims::<4>(&x);
+        let [x, scale, shift] = [x, scale, shift].map(|t| t.to_contiguous());
+        let forward = norm::forward(slice(&x), slice(&scale), slice(&shift), geometry, options);
+        tensor(forward.out, shape)
+    }
+}
+
+impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
+    fn conv2d_channels_last(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self> {
+        let prepared = Convolution
+            .prepare::<C>([x.node(), weight.node(), bias.node()])
+            .compute_bound()
+            .stateful();
+        match prepared {
+            OpsKind::Tracked(mut graph) => {
+                let state = (graph.checkpoint(&x), graph.checkpoint(&weight), stride);
+                graph.finish(
+                    state,
+                    Flex::conv2d_channels_last(
+                        x.into_primitive(),
+                        weight.into_primitive(),
+                        bias.into_primitive(),
+                        stride,
+                    ),
+                )
+            }
+            OpsKind::UnTracked(graph) => graph.finish(Flex::conv2d_channels_last(
+                x.into_primitive(),
+                weight.into_primitive(),
+                bias.into_primitive(),
+                stride,
+            )),
+        }
+    }
+
+    fn group_norm_channels_last(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        groups: usize,
+        silu: bool,
+    ) -> FloatTensor<Self> {
+        let (geometry, options) = normalisation(x.primitive(), groups, silu);
+        let shape = dims::<4>(x.primitive());
+        let prepared = Normalisation
+            .prepare::<C>([x.node(), scale.node(), shift.node()])
+            .compute_bound()
+            .stateful();
+        match prepared {
+            OpsKind::Tracked(mut graph) => {
+                let nodes = [&x, &scale, &shift].map(|t| graph.checkpoint(t));
+                let [x, scale, shift] =
+                    [x, scale, shift].map(|t| t.into_primitive().to_contiguous());
+                let forward =
+                    norm::forward(slice(&x), slice(&scale), slice(&shift), geometry, options);
+                let state = Normalised {
+                    nodes,
+                    mean: forward.mean,
+                    rate: forward.rate,
+                    geometry,
+                    options,
+                };
+                graph.finish(state, tensor(forward.out, shape))
+            }
+            OpsKind::UnTracked(graph) => graph.finish(Flex::group_norm_channels_last(
+                x.into_primitive(),
+                scale.into_primitive(),
+                shift.into_primitive(),
+                groups,
+                silu,
+            )),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Convolution;
+
+impl Backward<Flex, 3> for Convolution {
+    /// x, the weight and the stride.
+    type State = (NodeId, NodeId, usize);
+
+    fn backward(
+        self,
+        recorded: Recorded<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
+        let (x, weight, stride) = recorded.state;
+        let x: FlexTensor = checkpointer.retrieve_node_output(x);
+        let weight: FlexTensor = checkpointer.retrieve_node_output(weight);
+        let geometry = convolution(&x, &weight, stride);
+        let (shape, shape_of_weight) = (dims::<4>(&x), dims::<4>(&weight));
+        let [x, weight] = [x, weight].map(|t| t.to_contiguous());
+        let gradient = slice(&gradient);
+
+        let [x_node, weight_node, bias_node] = recorded.parents;
+        if let Some(node) = x_node {
+            let dx = conv::input_gradient(gradient, slice(&weight), &geometry);
+            grads.register::<Flex>(node.id, tensor(dx, shape));
+        }
+        if let Some(node) = weight_node {
+            let dw = conv::weight_gradient(slice(&x), gradient, &geometry);
+            grads.register::<Flex>(node.id, tensor(dw, shape_of_weight));
+        }
+        if let Some(node) = bias_node {
+            let db = conv::bias_gradient(gradient, geometry.channels_out);
+            grads.register::<Flex>(node.id, tensor(db, [geometry.channels_out]));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Normalisation;
+
+/// What the gradients of a normalisation are computed from.
+#[derive(Clone, Debug)]
+struct Normalised {
+    /// x, scale and shift.
+    nodes: [NodeId; 3],
+    mean: Vec<f32>,
+    rate: Vec<f32>,
+    geometry: norm::Geometry,
+    options: norm::Options,
+}
+
+impl Backward<Flex, 3> for Normalisation {
+    type State = Normalised;
+
+    fn backward(
+        self,
+        recorded: Recorded<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
+        let state = recorded.state;
+        let [x, scale, shift] = (state.nodes).map(|node| {
+            checkpointer
+                .retrieve_node_output::<FlexTensor>(node)
+                .to_contiguous()
+        });
+        let (shape, per_channel) = (dims::<4>(&x), dims::<2>(&scale));
+        let passed = norm::Passed {
+            x: slice(&x),
+            scale: slice(&scale),
+            shift: slice(&shift),
+            mean: &state.mean,
+            rate: &state.rate,
+        };
+        let found = norm::backward(slice(&gradient), passed, state.geometry, state.options);
+        let [x_node, scale_node, shift_node] = recorded.parents;
+        if let Some(node) = x_node {
+            grads.register::<Flex>(node.id, tensor(found.x, shape));
+        }
+        if let Some(node) = scale_node {
+            grads.register::<Flex>(node.id, tensor(found.scale, per_channel));
+        }
+        if let Some(node) = shift_node {
+            grads.register::<Flex>(node.id, tensor(found.shift, per_channel));
+        }
+    }
+}
+
+fn convolution(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> conv::Geometry {
+    let [batch, height, width, channels_in] = dims(x);
+    let [channels_out, _, kernel, _] = dims(weight);
+    conv::Geometry {
+        batch,
+        size: [height, width],
+        channels_in,
+        channels_out,
+        kernel,
+        stride,
+    }
+}
+
+fn normalisation(x: &FlexTensor, groups: usize, silu: bool) -> (norm::Geometry, norm::Options) {
+    let [_, height, width, channels] = dims(x);
+    let geometry = norm::Geometry {
+        positions: height * width,
+        channels,
+        groups,
+    };
+    let options = norm::Options {
+        epsilon: EPSILON as f32,
+        silu,
+    };
+    (geometry, options)
+}
+
+fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
+    tensor.shape().dims()
+}
+
+/// The values of a contiguous tensor.
+fn slice(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("a contiguous tensor of f32")
+}
+
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}

@@ -1,0 +1,50 @@
+//! The same functions in Burn's own operations, for every backend and number type.
+
+use burn::tensor::activation::silu as activation;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{DType, FloatDType, Tensor, module};
+
+use crate::EPSILON;
+
+/// [`crate::conv2d`] by way of Burn's convolution, whose channels come before the pixels.
+pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, stride: usize) -> Tensor<4> {
+    let [_, _, side, _] = weight.dims();
+    let options = ConvOptions::new([stride; 2], [side / 2; 2], [1; 2], 1);
+    let x = x.permute([0, 3, 1, 2]);
+    module::conv2d(x, weight, Some(bias), options).permute([0, 2, 3, 1])
+}
+
+/// [`crate::group_norm`] by way of one product and one sum a channel.
+///
+/// The statistics of half-precision inputs are taken in f32.
+pub fn group_norm(
+    x: Tensor<4>,
+    scale: Tensor<2>,
+    shift: Tensor<2>,
+    groups: usize,
+    silu: bool,
+) -> Tensor<4> {
+    let [batch, height, width, channels] = x.dims();
+    let dtype: FloatDType = x.dtype().into();
+    let size = channels / groups;
+    let grouped = x
+        .clone()
+        .reshape([batch, height * width, groups, size])
+        .permute([0, 2, 1, 3])
+        .reshape([batch * groups, height * width * size]);
+    let grouped = match x.dtype() {
+        DType::F16 | DType::BF16 => grouped.cast(FloatDType::F32),
+        _ => grouped,
+    };
+    let mean = grouped.clone().mean_dim(1);
+    let variance = grouped.sub(mean.clone()).square().mean_dim(1);
+    let deviation = variance.add_scalar(EPSILON).sqrt();
+
+    let per_group = |t: Tensor<2>| t.cast(dtype).reshape([batch, groups, 1]);
+    let per_channel = |t: Tensor<2>| t.reshape([batch, groups, size]);
+    let slope = per_channel(scale).div(per_group(deviation));
+    let offset = per_channel(shift).sub(per_group(mean).mul(slope.clone()));
+    let spread = |t: Tensor<3>| t.reshape([batch, 1, 1, channels]);
+    let normal = x.mul(spread(slope)).add(spread(offset));
+    if silu { activation(normal) } else { normal }
+}

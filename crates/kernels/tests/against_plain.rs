@@ -1,0 +1,257 @@
+//! Every kernel against the same function in Burn's own operations, on random shapes.
+//!
+//! Both are given the same f32 numbers, and the plain path is run in f64: what is measured is the
+//! kernels' error and not that of what they are compared with.
+
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use kernels::{conv2d, group_norm, plain};
+use proptest::prelude::*;
+
+/// Numbers from a seed, uniform on ±√3 (of variance one).
+fn values(seed: u64, len: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        ((state >> 40) as f32 / (1 << 24) as f32 - 0.5) * 2.0 * 3.0_f32.sqrt()
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn tensor<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
+    let data = TensorData::new(values(seed, shape.iter().product()), shape);
+    Tensor::from_data(data, (&Device::flex(), DType::F32))
+}
+
+fn flat<const D: usize>(x: Tensor<D>) -> Vec<f64> {
+    x.into_data().iter::<f64>().collect()
+}
+
+/// The largest difference over the largest value.
+fn error(found: &[f64], exact: &[f64]) -> f64 {
+    assert_eq!(found.len(), exact.len());
+    let largest = exact.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+    let worst = (found.iter().zip(exact)).fold(0.0_f64, |a, (x, y)| a.max((x - y).abs()));
+    worst / largest.max(1e-30)
+}
+
+/// Output and gradients of `layer`, whose output is weighed by `weight`.
+fn run<const A: usize, const B: usize, const C: usize>(
+    layer: impl Fn(Tensor<A>, Tensor<B>, Tensor<C>) -> Tensor<4>,
+    inputs: (Tensor<A>, Tensor<B>, Tensor<C>),
+    weight: &Tensor<4>,
+    dtype: FloatDType,
+) -> [Vec<f64>; 4] {
+    let (a, b, c) = inputs;
+    let (a, b, c) = (
+        a.cast(dtype).autodiff().require_grad(),
+        b.cast(dtype).autodiff().require_grad(),
+        c.cast(dtype).autodiff().require_grad(),
+    );
+    let out = layer(a.clone(), b.clone(), c.clone());
+    let grads = out.clone().mul(weight.clone().cast(dtype)).sum().backward();
+    [
+        flat(out),
+        flat(a.grad(&grads).expect("a gradient")),
+        flat(b.grad(&grads).expect("a gradient")),
+        flat(c.grad(&grads).expect("a gradient")),
+    ]
+}
+
+fn compare(found: [Vec<f64>; 4], exact: [Vec<f64>; 4], what: &str) {
+    for (i, (found, exact)) in found.iter().zip(&exact).enumerate() {
+        let (name, bound) = [
+            ("output", 1e-5),
+            ("first gradient", 1e-4),
+            ("second gradient", 1e-4),
+            ("third gradient", 1e-4),
+        ][i];
+        let error = error(found, exact);
+        assert!(error < bound, "{what}: {name} is off by {error}");
+    }
+}
+
+fn compare_conv(x: [usize; 4], channels_out: usize, side: usize, stride: usize, seed: u64) {
+    let inputs = || {
+        (
+            tensor(seed, x),
+            tensor(seed + 1, [channels_out, x[3], side, side]),
+            tensor(seed + 2, [channels_out]),
+        )
+    };
+    let [height, width] = [x[1], x[2]].map(|n| n.div_ceil(stride));
+    let weight = tensor(seed + 3, [x[0], height, width, channels_out]);
+    let ours = run(
+        |x, w, b| conv2d(x, w, b, stride),
+        inputs(),
+        &weight,
+        FloatDType::F32,
+    );
+    let plain = run(
+        |x, w, b| plain::conv2d(x, w, b, stride),
+        inputs(),
+        &weight,
+        FloatDType::F64,
+    );
+    compare(
+        ours,
+        plain,
+        &format!("{x:?} to {channels_out} channels, side {side}, stride {stride}"),
+    );
+}
+
+fn compare_norm(x: [usize; 4], groups: usize, silu: bool, seed: u64) {
+    let per_channel = [x[0], x[3]];
+    let inputs = || {
+        (
+            tensor(seed, x).mul_scalar(1.7).add_scalar(2.5),
+            tensor(seed + 1, per_channel),
+            tensor(seed + 2, per_channel),
+        )
+    };
+    let weight = tensor(seed + 3, x);
+    let ours = run(
+        |x, a, b| group_norm(x, a, b, groups, silu),
+        inputs(),
+        &weight,
+        FloatDType::F32,
+    );
+    let plain = run(
+        |x, a, b| plain::group_norm(x, a, b, groups, silu),
+        inputs(),
+        &weight,
+        FloatDType::F64,
+    );
+    compare(
+        ours,
+        plain,
+        &format!("{x:?} in {groups} groups, SiLU {silu}"),
+    );
+}
+
+#[test]
+fn convolutions_of_the_sizes_of_networks() {
+    for (x, channels_out, side, stride) in [
+        ([2, 14, 14, 4], 32, 3, 1),
+        ([3, 14, 14, 32], 32, 3, 1),
+        ([9, 7, 7, 64], 64, 3, 1),
+        ([2, 14, 14, 32], 64, 3, 2),
+        ([2, 7, 7, 128], 64, 1, 1),
+        ([2, 14, 14, 32], 4, 3, 1),
+        ([1, 32, 32, 48], 40, 3, 1),
+    ] {
+        compare_conv(x, channels_out, side, stride, 7);
+    }
+}
+
+#[test]
+fn normalisations_of_the_sizes_of_networks() {
+    for (x, groups) in [
+        ([2, 14, 14, 32], 8),
+        ([3, 7, 7, 128], 32),
+        ([1, 32, 32, 48], 12),
+    ] {
+        for silu in [false, true] {
+            compare_norm(x, groups, silu, 3);
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_gives_an_empty_result() {
+    let x = tensor(0, [0, 5, 5, 4]);
+    let y = conv2d(x.clone(), tensor(1, [6, 4, 3, 3]), tensor(2, [6]), 2);
+    assert_eq!(y.dims(), [0, 3, 3, 6]);
+    let y = group_norm(x, tensor(1, [0, 4]), tensor(2, [0, 4]), 2, true);
+    assert_eq!(y.dims(), [0, 5, 5, 4]);
+}
+
+#[test]
+fn a_view_that_is_not_contiguous_gives_what_its_copy_gives() {
+    let x = tensor::<4>(0, [2, 3, 6, 5]).permute([0, 2, 3, 1]);
+    let copy = Tensor::from_data(x.clone().into_data(), (&Device::flex(), DType::F32));
+    let conv = |x| conv2d(x, tensor(1, [4, 3, 3, 3]), tensor(2, [4]), 1);
+    assert_eq!(conv(x.clone()).into_data(), conv(copy.clone()).into_data());
+    let norm = |x| group_norm(x, tensor(1, [2, 3]), tensor(2, [2, 3]), 1, true);
+    assert_eq!(norm(x).into_data(), norm(copy).into_data());
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let all = || {
+        let inputs = (
+            tensor(0, [19, 7, 7, 20]),
+            tensor(1, [24, 20, 3, 3]),
+            tensor(2, [24]),
+        );
+        let weight = tensor(3, [19, 7, 7, 24]);
+        let conv = run(
+            |x, w, b| conv2d(x, w, b, 1),
+            inputs,
+            &weight,
+            FloatDType::F32,
+        );
+        let inputs = (
+            tensor(0, [19, 7, 7, 20]),
+            tensor(1, [19, 20]),
+            tensor(2, [19, 20]),
+        );
+        let weight = tensor(3, [19, 7, 7, 20]);
+        let norm = run(
+            |x, a, b| group_norm(x, a, b, 5, true),
+            inputs,
+            &weight,
+            FloatDType::F32,
+        );
+        (conv, norm)
+    };
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().expect("a pool").install(all)
+    };
+    assert!(with(1) == with(3));
+}
+
+#[test]
+#[should_panic(expected = "channels of x and of the weight")]
+fn channels_that_do_not_fit_are_refused() {
+    let _ = conv2d(
+        tensor(0, [1, 4, 4, 3]),
+        tensor(1, [2, 5, 3, 3]),
+        tensor(2, [2]),
+        1,
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn convolutions_of_any_size(
+        batch in 1usize..4,
+        height in 1usize..19,
+        width in 1usize..35,
+        channels_in in 1usize..40,
+        channels_out in 1usize..72,
+        half in 0usize..3,
+        stride in 1usize..4,
+        seed in any::<u32>(),
+    ) {
+        let x = [batch, height, width, channels_in];
+        compare_conv(x, channels_out, 2 * half + 1, stride, u64::from(seed));
+    }
+
+    #[test]
+    fn normalisations_of_any_size(
+        batch in 1usize..5,
+        height in 1usize..12,
+        width in 2usize..12,
+        size in 2usize..9,
+        groups in 1usize..9,
+        silu in any::<bool>(),
+        seed in any::<u32>(),
+    ) {
+        compare_norm([batch, height, width, size * groups], groups, silu, u64::from(seed));
+    }
+}

@@ -1,0 +1,22 @@
+//! Burn's convolution layer on feature maps with the channels last.
+
+use burn::nn::conv::Conv2d;
+use burn::tensor::Tensor;
+
+/// Applies a layer built by [`Weights::conv`](crate::Weights::conv).
+///
+/// The layer itself is Burn's, so that its weights are stored and exchanged as everyone's are;
+/// only the order of the axes differs, and what computes it: see [`kernels::conv2d`].
+///
+/// # Shapes
+///
+/// - x: `[batch, height, width, channels_in]`
+/// - output: `[batch, ⌈height/stride⌉, ⌈width/stride⌉, channels_out]`
+///
+/// # Panics
+///
+/// If x has other channels than the layer was built for, or the layer has no bias.
+pub fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let bias = conv.bias.as_ref().expect("a convolution with a bias");
+    kernels::conv2d(x, conv.weight.val(), bias.val(), conv.stride[0])
+}
