@@ -37,6 +37,7 @@ const MAP: Map<'static> = &[
             "sde-core",
             "solvers",
             "score-net",
+            "kernels",
             "runtime",
             "data",
             "training",

@@ -8,12 +8,8 @@
 //! shape and a seed says everything about it: weights are drawn on the host, the same on every
 //! device, and nothing else is random. Output is exactly zero at the start.
 //!
-//! Layers are written for what Burn's CPU backend does well and badly (its exponential and every
-//! pass over memory are slow), without anything in them that is particular to it: see [`silu`] and
-//! [`GroupNorm`].
-//!
-//! [`silu`]: block::silu
-//! [`GroupNorm`]: block::GroupNorm
+//! Images are `[batch, channels, height, width]`; inside the U-Net the channels come last, which is
+//! how [`kernels`] convolve and normalise them.
 
 mod attention;
 pub mod block;

@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::tile::{self, Operand, accumulate, settle, tiles, with_size};
+use super::tile::{self, Operand, accumulate, settle, store, tiles, with_size};
 use super::weights::{Packed, panels};
 
 /// One sample's correlation with the weights.
@@ -149,7 +149,7 @@ impl<const R: usize, const V: usize> WithSimd for Windows<'_, R, V> {
             let mut rest = &mut out.values[r * out.stride..][..out.channels];
             for vector in row {
                 let (now, later) = rest.split_at_mut(rest.len().min(S::F32_LANES));
-                simd.partial_store_f32s(now, *vector);
+                store(simd, now, *vector);
                 rest = later;
             }
         }

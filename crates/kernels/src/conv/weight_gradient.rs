@@ -122,8 +122,7 @@ impl<const R: usize, const V: usize> WithSimd for Block<'_, R, V> {
         for (r, row) in settle(&acc).iter().enumerate() {
             let into = &mut sum[r * place.columns..][..V * S::F32_LANES];
             for (into, vector) in into.chunks_exact_mut(S::F32_LANES).zip(row) {
-                let before = simd.partial_load_f32s(into);
-                simd.partial_store_f32s(into, simd.add_f32s(before, *vector));
+                tile::add(simd, into, *vector);
             }
         }
     }
