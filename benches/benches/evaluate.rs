@@ -25,11 +25,15 @@ fn evaluate(c: &mut Criterion) {
         let name = format!("evaluate/unet/{}", selected.backend);
         noting_memory(&name, &selected, || {
             group.bench_function(BenchmarkId::from_parameter(selected.backend), |b| {
-                b.iter(|| {
+                let pass = || {
                     let answer = score.score(&x, t);
                     selected.sync().unwrap();
                     answer
-                });
+                };
+                // A GPU's kernels are compiled when they are first used; criterion's --quick does
+                // not warm up.
+                pass();
+                b.iter(pass);
             });
         });
         group.finish();

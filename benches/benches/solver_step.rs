@@ -31,13 +31,17 @@ fn solver_step(c: &mut Criterion) {
             let name = format!("solver_step/{name}/{}", selected.backend);
             noting_memory(&name, &selected, || {
                 group.bench_function(BenchmarkId::from_parameter(selected.backend), |b| {
-                    b.iter(|| {
+                    let pass = || {
                         let solution =
                             solver.solve(&problem, &grid, x.clone(), &noise, &mut Unobserved);
                         // A GPU returns as soon as the work is queued.
                         selected.sync().unwrap();
                         solution.unwrap()
-                    });
+                    };
+                    // A GPU's kernels are compiled when they are first used; criterion's --quick
+                    // does not warm up.
+                    pass();
+                    b.iter(pass);
                 });
             });
             group.finish();

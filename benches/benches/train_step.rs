@@ -21,12 +21,16 @@ fn train_step(c: &mut Criterion) {
         let name = format!("train_step/unet/{}", selected.backend);
         noting_memory(&name, &selected, || {
             group.bench_function(BenchmarkId::from_parameter(selected.backend), |b| {
-                b.iter(|| {
+                let mut pass = || {
                     let step = trainer.step().unwrap();
                     // The loss is read, but a GPU may still be at the weights.
                     selected.sync().unwrap();
                     step
-                });
+                };
+                // A GPU's kernels are compiled when they are first used; criterion's --quick does
+                // not warm up.
+                pass();
+                b.iter(pass);
             });
         });
         group.finish();
