@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use data::{ImageSet, Source};
 use ndarray::Array4;
-use runtime::{Backend, Selected};
+use runtime::Selected;
 use score_net::ModelConfig;
 use sde_core::SdeConfig;
 use serde::Deserialize;
@@ -51,16 +51,33 @@ impl Experiment {
     }
 }
 
-/// The devices to measure: each backend that is compiled in and present. A software adapter is
-/// measured only if `TWEEDIE_BACKEND` asks for its backend.
+/// The devices to measure: the one that `TWEEDIE_BACKEND` asks for, else each backend that is
+/// compiled in and present, but no software adapter.
+///
+/// What is not measured is said on stderr, so that a missing row has a reason.
+#[allow(clippy::print_stderr)]
 pub fn devices() -> Vec<Selected> {
-    let asked = std::env::var(runtime::BACKEND_VARIABLE).ok();
-    runtime::compiled()
-        .into_iter()
-        .filter(|backend: &Backend| asked.as_deref().is_none_or(|name| name == backend.name()))
-        .filter_map(|backend| runtime::select(Some(backend)).ok())
-        .filter(|selected| !selected.software || asked.is_some())
-        .collect()
+    let variable = runtime::BACKEND_VARIABLE;
+    let asked = std::env::var(variable).is_ok_and(|name| !name.trim().is_empty());
+    let found = match asked {
+        true => vec![runtime::select(None)],
+        false => runtime::compiled()
+            .into_iter()
+            .map(|backend| runtime::select(Some(backend)))
+            .collect(),
+    };
+    let mut devices = Vec::new();
+    for selected in found {
+        match selected {
+            Ok(selected) if selected.software && !asked => eprintln!(
+                "benches: {selected} is not measured; with {variable}={} it is, and nothing else",
+                selected.backend
+            ),
+            Ok(selected) => devices.push(selected),
+            Err(error) => eprintln!("benches: not measured: {error}"),
+        }
+    }
+    devices
 }
 
 /// Images to learn from that need no file: what a step costs does not depend on what they show.
@@ -74,15 +91,23 @@ pub fn images() -> impl Source {
     ImageSet::new(pixels, None).expect("images of 28x28")
 }
 
-/// Runs `work` and notes the most memory that the process held meanwhile under the benchmark's name,
-/// in `target/criterion/memory.json`, where `cargo xtask bench` finds it. On Linux alone.
+/// Runs `work` and notes under the benchmark's name, in `target/criterion/memory.json`, where
+/// `cargo xtask bench` finds it, how much memory it took: on a GPU backend what the device's
+/// allocator has reserved by then, on flex the most that the process held meanwhile (on Linux
+/// alone).
 ///
 /// # Panics
 /// If the note cannot be written.
-pub fn noting_memory(benchmark: &str, work: impl FnOnce()) {
+pub fn noting_memory(benchmark: &str, selected: &Selected, work: impl FnOnce()) {
     let resettable = runtime::reset_peak_memory();
     work();
-    let Some(memory) = runtime::process_memory().filter(|_| resettable) else {
+    let bytes = match selected.memory() {
+        Some(device) => Some(device.reserved),
+        None => runtime::process_memory()
+            .filter(|_| resettable)
+            .map(|process| process.peak),
+    };
+    let Some(bytes) = bytes else {
         return;
     };
     let path = criterion_folder().join("memory.json");
@@ -90,7 +115,7 @@ pub fn noting_memory(benchmark: &str, work: impl FnOnce()) {
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok())
         .unwrap_or_default();
-    notes.insert(benchmark.to_owned(), memory.peak);
+    notes.insert(benchmark.to_owned(), bytes);
     let text = serde_json::to_vec_pretty(&notes).expect("a map of numbers is JSON");
     std::fs::create_dir_all(criterion_folder()).expect("the target folder can be written");
     std::fs::write(path, text).expect("the target folder can be written");

@@ -22,13 +22,18 @@ fn evaluate(c: &mut Criterion) {
         let t = Time(0.5 * sde.t_max().0);
         let mut group = c.benchmark_group("evaluate/unet");
         group.throughput(Throughput::Elements(BATCH as u64));
-        noting_memory(&format!("evaluate/unet/{}", selected.backend), || {
+        let name = format!("evaluate/unet/{}", selected.backend);
+        noting_memory(&name, &selected, || {
             group.bench_function(BenchmarkId::from_parameter(selected.backend), |b| {
-                b.iter(|| {
+                let pass = || {
                     let answer = score.score(&x, t);
                     selected.sync().unwrap();
                     answer
-                });
+                };
+                // A GPU's kernels are compiled when they are first used; criterion's --quick does
+                // not warm up.
+                pass();
+                b.iter(pass);
             });
         });
         group.finish();

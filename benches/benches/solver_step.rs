@@ -28,13 +28,20 @@ fn solver_step(c: &mut Criterion) {
                 .unwrap();
             let mut group = c.benchmark_group(format!("solver_step/{name}"));
             group.throughput(Throughput::Elements(BATCH as u64));
-            noting_memory(&format!("solver_step/{name}/{}", selected.backend), || {
+            let name = format!("solver_step/{name}/{}", selected.backend);
+            noting_memory(&name, &selected, || {
                 group.bench_function(BenchmarkId::from_parameter(selected.backend), |b| {
-                    b.iter(|| {
-                        solver
-                            .solve(&problem, &grid, x.clone(), &noise, &mut Unobserved)
-                            .unwrap()
-                    });
+                    let pass = || {
+                        let solution =
+                            solver.solve(&problem, &grid, x.clone(), &noise, &mut Unobserved);
+                        // A GPU returns as soon as the work is queued.
+                        selected.sync().unwrap();
+                        solution.unwrap()
+                    };
+                    // A GPU's kernels are compiled when they are first used; criterion's --quick
+                    // does not warm up.
+                    pass();
+                    b.iter(pass);
                 });
             });
             group.finish();

@@ -18,9 +18,19 @@ fn train_step(c: &mut Criterion) {
         group.throughput(Throughput::Elements(config.batch_size as u64));
         let mut trainer =
             Trainer::new(config, experiment.sde, &model, &source, &selected.device).unwrap();
-        noting_memory(&format!("train_step/unet/{}", selected.backend), || {
+        let name = format!("train_step/unet/{}", selected.backend);
+        noting_memory(&name, &selected, || {
             group.bench_function(BenchmarkId::from_parameter(selected.backend), |b| {
-                b.iter(|| trainer.step().unwrap());
+                let mut pass = || {
+                    let step = trainer.step().unwrap();
+                    // The loss is read, but a GPU may still be at the weights.
+                    selected.sync().unwrap();
+                    step
+                };
+                // A GPU's kernels are compiled when they are first used; criterion's --quick does
+                // not warm up.
+                pass();
+                b.iter(pass);
             });
         });
         group.finish();

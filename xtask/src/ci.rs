@@ -18,9 +18,7 @@ const STEPS: [Step; 7] = [
     ("tests", || {
         test::workspace().run_keeping(test::is_closing_line)
     }),
-    ("wgpu parity", || {
-        test::parity().run_keeping(test::is_closing_line)
-    }),
+    ("wgpu", || test::wgpu().run_keeping(test::is_closing_line)),
 ];
 
 pub fn run() -> Result<()> {

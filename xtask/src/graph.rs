@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::command::Command;
 
-/// The dependencies among the crates of a workspace.
+/// The dependencies among the crates of a workspace, and their features.
 #[derive(Debug, Default)]
 pub struct Graph(pub BTreeMap<String, Dependencies>);
 
@@ -17,6 +17,8 @@ pub struct Dependencies {
     pub normal: BTreeSet<String>,
     /// Those of tests, examples and benchmarks.
     pub dev: BTreeSet<String>,
+    /// The features that the crate offers.
+    pub features: BTreeSet<String>,
 }
 
 impl Graph {
@@ -38,6 +40,9 @@ impl Graph {
         for package in packages {
             let name = package["name"].as_str().context("a package has no name")?;
             let dependencies = graph.0.entry(name.to_owned()).or_default();
+            if let Some(features) = package["features"].as_object() {
+                dependencies.features.extend(features.keys().cloned());
+            }
             for dependency in package["dependencies"].as_array().into_iter().flatten() {
                 let Some(on) = dependency["name"]
                     .as_str()
@@ -111,7 +116,8 @@ mod tests {
                 {"name": "theory", "kind": null, "optional": true},
                 {"name": "app", "kind": "dev"},
             ]},
-            {"name": "app", "dependencies": [{"name": "solver", "kind": "build"}]},
+            {"name": "app", "dependencies": [{"name": "solver", "kind": "build"}],
+             "features": {"default": [], "wgpu": ["solver/wgpu"]}},
         ]});
         let graph = Graph::read(&metadata).unwrap();
         assert_eq!(graph.0["theory"].normal, BTreeSet::new());
@@ -121,6 +127,11 @@ mod tests {
         );
         assert_eq!(graph.0["solver"].dev, BTreeSet::from(["app".to_owned()]));
         assert_eq!(graph.0["app"].normal, BTreeSet::from(["solver".to_owned()]));
+        assert_eq!(
+            graph.0["app"].features,
+            BTreeSet::from(["default".to_owned(), "wgpu".to_owned()])
+        );
+        assert_eq!(graph.0["solver"].features, BTreeSet::new());
         assert!(Graph::read(&json!({})).is_err());
     }
 }

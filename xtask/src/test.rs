@@ -5,20 +5,25 @@ use clap::Args as ClapArgs;
 
 use crate::command::Command;
 
-/// The parity of wgpu with flex, in the crate whose networks both must run alike.
-const PARITY: [&str; 7] = [
+/// wgpu: its parity with flex, in the crate whose networks both must run alike, and its adapters, in
+/// the crate that finds and opens them.
+const WGPU: [&str; 11] = [
     "test",
     "--package",
     "score-net",
+    "--package",
+    "runtime",
     "--features",
     "wgpu",
     "--test",
     "parity",
+    "--test",
+    "wgpu",
 ];
 
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Compare wgpu with flex instead; needs a Vulkan driver (a software one will do)
+    /// Test wgpu instead, and compare it with flex; needs a Vulkan driver (a software one will do)
     #[arg(long)]
     wgpu: bool,
     /// Handed on to the test programs, such as a part of a test's name
@@ -31,7 +36,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn command(args: &Args) -> Command {
-    let command = if args.wgpu { parity() } else { workspace() };
+    let command = if args.wgpu { wgpu() } else { workspace() };
     match args.rest.as_slice() {
         [] => command,
         rest => command.args(["--"]).args(rest),
@@ -43,11 +48,11 @@ pub fn workspace() -> Command {
     Command::cargo(["test", "--workspace"])
 }
 
-/// The comparison of wgpu with flex.
-pub fn parity() -> Command {
+/// The tests of wgpu.
+pub fn wgpu() -> Command {
     // Autotune tries every kernel for every shape, which takes minutes on a software adapter; the
     // results do not depend on it.
-    Command::cargo(PARITY).env("CUBECL_AUTOTUNE_LEVEL", "0")
+    Command::cargo(WGPU).env("CUBECL_AUTOTUNE_LEVEL", "0")
 }
 
 /// Whether a line is libtest's last word on a test binary.
@@ -90,7 +95,8 @@ mod tests {
         );
         assert_eq!(
             typed(true, &[]),
-            "CUBECL_AUTOTUNE_LEVEL=0 cargo test --package score-net --features wgpu --test parity"
+            "CUBECL_AUTOTUNE_LEVEL=0 cargo test --package score-net --package runtime \
+             --features wgpu --test parity --test wgpu"
         );
     }
 

@@ -109,11 +109,11 @@ fn best(
     Ok(match (index, wanted) {
         (Some(index), _) => Ok(Candidate { backend, index }),
         (None, Some(kind)) => Err(format!(
-            "{WGPU_VARIABLE} names the adapter {kind}, and there {}",
+            "{WGPU_VARIABLE} names the adapter {kind}, and this machine offers {}",
             match kinds.as_slice() {
-                [] => "is none at all".to_owned(),
+                [] => "none at all".to_owned(),
                 found => format!(
-                    "are only {}",
+                    "only {} (name one that it offers, or unset the variable)",
                     found
                         .iter()
                         .map(Kind::to_string)
@@ -295,7 +295,8 @@ mod tests {
             index("IntegratedGpu(0)").unwrap_err().to_string(),
             format!(
                 "the backend `wgpu` was asked for, but CUBECL_WGPU_DEFAULT_DEVICE names the adapter \
-                 IntegratedGpu(0), and there are only DiscreteGpu(0), DiscreteGpu(1), Cpu. {}",
+                 IntegratedGpu(0), and this machine offers only DiscreteGpu(0), DiscreteGpu(1), Cpu \
+                 (name one that it offers, or unset the variable). {}",
                 crate::error::how_to_get(Backend::Wgpu)
             )
         );

@@ -4,28 +4,40 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use clap::Args;
-use runtime::{AdapterReport, BACKEND_VARIABLE, DeviceReport};
+use runtime::{AdapterReport, BACKEND_VARIABLE, Backend, DeviceReport};
 
 use crate::terminal::say;
 
 /// Arguments of `devices`.
 #[derive(Debug, Args)]
-pub struct DevicesArgs {}
+pub struct DevicesArgs {
+    /// Tries a backend: flex (CPU), wgpu or cuda. Fails if it cannot be used
+    #[arg(long, value_name = "BACKEND")]
+    pub backend: Option<Backend>,
+}
 
 /// Lists backends, their devices, and how to get what is missing.
-pub fn run(_: &DevicesArgs) -> Result<()> {
+pub fn run(args: &DevicesArgs) -> Result<()> {
     let reports = runtime::devices();
     say(table(&reports)?);
     let missing = advice(&reports);
     if !missing.is_empty() {
         say(format!("\nTo get what is missing:\n{}", missing.join("\n")));
     }
-    let chosen = match runtime::select(None) {
-        Ok(selected) => format!("{selected}"),
-        Err(error) => format!("nothing, for {error}"),
+    let Some(backend) = args.backend else {
+        let chosen = match runtime::select(None) {
+            Ok(selected) => format!("{selected}"),
+            Err(error) => format!("nothing, for {error}"),
+        };
+        say(format!(
+            "\nUsed without --backend (or the variable {BACKEND_VARIABLE}):\n  {chosen}"
+        ));
+        return Ok(());
     };
+    let selected = runtime::select(Some(backend))?;
+    selected.check()?;
     say(format!(
-        "\nUsed without --backend (or the variable {BACKEND_VARIABLE}):\n  {chosen}"
+        "\nUsed with --backend {backend}, and it calculates:\n  {selected}"
     ));
     Ok(())
 }
@@ -103,8 +115,6 @@ fn advice(reports: &[DeviceReport]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use runtime::Backend;
-
     use super::*;
 
     #[test]

@@ -54,6 +54,19 @@ fn devices_lists_every_backend_and_the_way_to_the_missing_ones() {
 }
 
 #[test]
+fn devices_tries_the_backend_that_it_is_given() {
+    let place = Place::new();
+    says(
+        &said(&place, "devices --backend flex"),
+        &["Used with --backend flex", "flex: "],
+    );
+    if !cfg!(feature = "cuda") {
+        let text = place.refused("devices --backend cuda", 2);
+        says(&text, &["built without it", "--features cuda"]);
+    }
+}
+
+#[test]
 fn every_process_can_be_inspected() {
     let place = Place::with_config();
     for kind in ["vp", "ve", "sub-vp", "edm", "brownian"] {
