@@ -23,13 +23,16 @@ fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
 fn layer(c: &mut Criterion, name: &str, selected: &Selected, forward: impl Fn() -> Tensor<4>) {
     let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Elements(SHAPE[0] as u64));
-    noting_memory(&format!("{name}/{}", selected.backend), || {
+    noting_memory(&format!("{name}/{}", selected.backend), selected, || {
         group.bench_function(BenchmarkId::from_parameter(selected.backend), |b| {
-            b.iter(|| {
+            let pass = || {
                 let gradients = forward().sum().backward();
                 selected.sync().unwrap();
                 gradients
-            });
+            };
+            // A GPU's kernels are compiled when they are first used.
+            pass();
+            b.iter(pass);
         });
     });
     group.finish();
