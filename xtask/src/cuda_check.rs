@@ -3,7 +3,8 @@
 //! Burn's CUDA backend links an LLVM that its build script downloads. With `DOCS_RS` set that script
 //! returns at once, which is enough to type-check. To link as well, kernels are left to NVRTC (the
 //! feature `cuda-nvrtc`), which is loaded at run time, and every LLVM function becomes a trap: a
-//! binary so made must not compile a kernel through LLVM, and with that feature it never does.
+//! binary so made must not compile a kernel through LLVM, and with that feature it never does. It is
+//! then run as far as it goes anywhere: it lists its devices.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -16,7 +17,8 @@ use crate::command::{Command, target_dir};
 
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Also link a binary that compiles kernels with NVRTC (Linux; needs nm, cc and strip)
+    /// Also link a binary that compiles kernels with NVRTC, and let it list its devices (Linux; needs
+    /// nm, cc and strip)
     #[arg(long)]
     link: bool,
 }
@@ -84,7 +86,25 @@ fn link(target: &Path) -> Result<()> {
         stripped.display(),
         names.len()
     );
+    list_devices(&stripped)
+}
+
+/// Runs `devices`, which asks the driver, or finds that there is none, and compiles no kernel.
+fn list_devices(binary: &Path) -> Result<()> {
+    let devices = Command::new(binary, ["devices"]);
+    let listed = devices.read()?;
+    print!("{listed}");
+    if !lists_cuda(&listed) {
+        bail!("`{devices}` does not list CUDA as built in");
+    }
     Ok(())
+}
+
+/// Whether the table of `tweedie devices` has a row `cuda  yes …`.
+fn lists_cuda(table: &str) -> bool {
+    table
+        .lines()
+        .any(|line| line.split_whitespace().take(2).eq(["cuda", "yes"]))
 }
 
 /// The functions of LLVM, and of CubeCL's wrapper around it, that `nm` lists as undefined.
@@ -119,6 +139,14 @@ mod tests {
             "DOCS_RS=1 cargo rustc --package tweedie --bin tweedie --features cuda-nvrtc \
              --target-dir t -- -C link-arg=s.o"
         );
+    }
+
+    #[test]
+    fn a_binary_without_cuda_is_told_by_its_list_of_devices() {
+        assert!(lists_cuda("flex  yes  A CPU\ncuda  yes  -  -\n"));
+        assert!(!lists_cuda(
+            "flex  yes  A CPU\ncuda  no  -  -\n  cuda  Rebuild\n"
+        ));
     }
 
     #[test]
