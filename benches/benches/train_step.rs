@@ -22,10 +22,9 @@ fn train_step(c: &mut Criterion) {
         noting_memory(&name, &selected, || {
             group.bench_function(BenchmarkId::from_parameter(selected.backend), |b| {
                 let mut pass = || {
-                    let step = trainer.step().unwrap();
+                    trainer.step().unwrap();
                     // The loss is read, but a GPU may still be at the weights.
                     selected.sync().unwrap();
-                    step
                 };
                 // A GPU's kernels are compiled when they are first used; criterion's --quick does
                 // not warm up.
