@@ -100,6 +100,17 @@ fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32 && x.device() == Device::flex()
 }
 
+/// What this machine can run a kernel with, by name.
+#[cfg(test)]
+fn instruction_sets() -> Vec<(&'static str, pulp::Arch)> {
+    let mut sets = vec![("the best there is", pulp::Arch::new())];
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = pulp::x86::V3::try_new() {
+        sets.push(("AVX2", pulp::Arch::V3(v3)));
+    }
+    sets
+}
+
 /// The README's snippet, compiled with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

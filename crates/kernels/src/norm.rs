@@ -37,6 +37,7 @@ pub(crate) struct Forward {
 
 /// Normalises x `[batch, positions, channels]` and applies scale and shift, `[batch, channels]`.
 pub(crate) fn forward(
+    arch: Arch,
     x: &[f32],
     scale: &[f32],
     shift: &[f32],
@@ -55,7 +56,6 @@ pub(crate) fn forward(
     if x.is_empty() {
         return result;
     }
-    let arch = Arch::new();
     (result.out.par_chunks_exact_mut(geometry.len()))
         .zip(x.par_chunks_exact(geometry.len()))
         .zip(scale.par_chunks_exact(channels))
@@ -149,6 +149,7 @@ pub(crate) struct Passed<'a> {
 
 /// The gradients from that of the output.
 pub(crate) fn backward(
+    arch: Arch,
     gradient: &[f32],
     passed: Passed<'_>,
     geometry: Geometry,
@@ -165,7 +166,6 @@ pub(crate) fn backward(
     if gradient.is_empty() {
         return result;
     }
-    let arch = Arch::new();
     let sizes = [geometry.len(), channels, channels];
     let [dx, dscale, dshift] = [&mut result.x, &mut result.scale, &mut result.shift];
     (dx.par_chunks_exact_mut(sizes[0]))
@@ -380,6 +380,45 @@ fn exp(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instruction_sets;
+
+    #[test]
+    fn every_instruction_set_gives_the_same_up_to_rounding() {
+        let geometry = Geometry {
+            positions: 35,
+            channels: 24,
+            groups: 6,
+        };
+        let options = Options {
+            epsilon: 1e-5,
+            silu: true,
+        };
+        let numbers =
+            |len: usize| -> Vec<f32> { (0..len).map(|i| (i as f32 * 0.7).sin()).collect() };
+        let (x, gradient) = (numbers(2 * geometry.len()), numbers(2 * geometry.len()));
+        let (scale, shift) = (
+            numbers(2 * geometry.channels),
+            numbers(2 * geometry.channels),
+        );
+        let run = |arch| {
+            let there = forward(arch, &x, &scale, &shift, geometry, options);
+            let passed = Passed {
+                x: &x,
+                scale: &scale,
+                shift: &shift,
+                mean: &there.mean,
+                rate: &there.rate,
+            };
+            let back = backward(arch, &gradient, passed, geometry, options);
+            [there.out, back.x, back.scale, back.shift].concat()
+        };
+        let scalar = run(Arch::Scalar);
+        for (name, arch) in instruction_sets() {
+            for (found, exact) in run(arch).iter().zip(&scalar) {
+                assert!((found - exact).abs() < 2e-5, "{name}: {found} {exact}");
+            }
+        }
+    }
 
     #[test]
     fn exponential_is_right_to_two_units_in_the_last_place() {

@@ -9,6 +9,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
 use burn::tensor::TensorData;
+use pulp::Arch;
 
 use crate::{EPSILON, conv, norm};
 
@@ -42,7 +43,13 @@ impl Ops for Flex {
     ) -> FlexTensor {
         let geometry = convolution(&x, &weight, stride);
         let [x, weight, bias] = [x, weight, bias].map(|t| t.to_contiguous());
-        let out = conv::forward(slice(&x), slice(&weight), slice(&bias), &geometry);
+        let out = conv::forward(
+            Arch::new(),
+            slice(&x),
+            slice(&weight),
+            slice(&bias),
+            &geometry,
+        );
         let [height, width] = geometry.size_out();
         tensor(out, [geometry.batch, height, width, geometry.channels_out])
     }
@@ -57,7 +64,14 @@ impl Ops for Flex {
         let (geometry, options) = normalisation(&x, groups, silu);
         let shape = dims::<4>(&x);
         let [x, scale, shift] = [x, scale, shift].map(|t| t.to_contiguous());
-        let forward = norm::forward(slice(&x), slice(&scale), slice(&shift), geometry, options);
+        let forward = norm::forward(
+            Arch::new(),
+            slice(&x),
+            slice(&scale),
+            slice(&shift),
+            geometry,
+            options,
+        );
         tensor(forward.out, shape)
     }
 }
@@ -113,8 +127,14 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
                 let nodes = [&x, &scale, &shift].map(|t| graph.checkpoint(t));
                 let [x, scale, shift] =
                     [x, scale, shift].map(|t| t.into_primitive().to_contiguous());
-                let forward =
-                    norm::forward(slice(&x), slice(&scale), slice(&shift), geometry, options);
+                let forward = norm::forward(
+                    Arch::new(),
+                    slice(&x),
+                    slice(&scale),
+                    slice(&shift),
+                    geometry,
+                    options,
+                );
                 let state = Normalised {
                     nodes,
                     mean: forward.mean,
@@ -159,11 +179,11 @@ impl Backward<Flex, 3> for Convolution {
 
         let [x_node, weight_node, bias_node] = recorded.parents;
         if let Some(node) = x_node {
-            let dx = conv::input_gradient(gradient, slice(&weight), &geometry);
+            let dx = conv::input_gradient(Arch::new(), gradient, slice(&weight), &geometry);
             grads.register::<Flex>(node.id, tensor(dx, shape));
         }
         if let Some(node) = weight_node {
-            let dw = conv::weight_gradient(slice(&x), gradient, &geometry);
+            let dw = conv::weight_gradient(Arch::new(), slice(&x), gradient, &geometry);
             grads.register::<Flex>(node.id, tensor(dw, shape_of_weight));
         }
         if let Some(node) = bias_node {
@@ -211,7 +231,13 @@ impl Backward<Flex, 3> for Normalisation {
             mean: &state.mean,
             rate: &state.rate,
         };
-        let found = norm::backward(slice(&gradient), passed, state.geometry, state.options);
+        let found = norm::backward(
+            Arch::new(),
+            slice(&gradient),
+            passed,
+            state.geometry,
+            state.options,
+        );
         let [x_node, scale_node, shift_node] = recorded.parents;
         if let Some(node) = x_node {
             grads.register::<Flex>(node.id, tensor(found.x, shape));

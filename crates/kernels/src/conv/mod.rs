@@ -48,23 +48,34 @@ fn lanes(arch: Arch) -> usize {
 
 /// The output `[batch, height, width, channels_out]` for x `[batch, height, width, channels_in]`
 /// and weights `[channels_out, channels_in, kernel, kernel]`.
-pub(crate) fn forward(x: &[f32], weight: &[f32], bias: &[f32], geometry: &Geometry) -> Vec<f32> {
-    correlate(x, weight, bias, geometry, Direction::Forward)
+pub(crate) fn forward(
+    arch: Arch,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    geometry: &Geometry,
+) -> Vec<f32> {
+    correlate(arch, x, weight, bias, geometry, Direction::Forward)
 }
 
 /// The gradient of x from that of the output.
-pub(crate) fn input_gradient(gradient: &[f32], weight: &[f32], geometry: &Geometry) -> Vec<f32> {
-    correlate(gradient, weight, &[], geometry, Direction::Backward)
+pub(crate) fn input_gradient(
+    arch: Arch,
+    gradient: &[f32],
+    weight: &[f32],
+    geometry: &Geometry,
+) -> Vec<f32> {
+    correlate(arch, gradient, weight, &[], geometry, Direction::Backward)
 }
 
 fn correlate(
+    arch: Arch,
     x: &[f32],
     weight: &[f32],
     bias: &[f32],
     geometry: &Geometry,
     direction: Direction,
 ) -> Vec<f32> {
-    let arch = Arch::new();
     let (frame, stride, width, channels_out, len_in, len_out) = match direction {
         Direction::Forward => (
             Frame::of_input(geometry),
@@ -108,7 +119,12 @@ fn correlate(
 }
 
 /// The gradient of the weights, `[channels_out, channels_in, kernel, kernel]`.
-pub(crate) fn weight_gradient(x: &[f32], gradient: &[f32], geometry: &Geometry) -> Vec<f32> {
+pub(crate) fn weight_gradient(
+    arch: Arch,
+    x: &[f32],
+    gradient: &[f32],
+    geometry: &Geometry,
+) -> Vec<f32> {
     let &Geometry {
         channels_in,
         channels_out,
@@ -118,7 +134,6 @@ pub(crate) fn weight_gradient(x: &[f32], gradient: &[f32], geometry: &Geometry) 
     if geometry.len_weight() == 0 || x.is_empty() {
         return vec![0.0; geometry.len_weight()];
     }
-    let arch = Arch::new();
     let columns = channels_out.next_multiple_of(lanes(arch));
     let frame = Frame::of_input(geometry);
     let parts: Vec<Vec<f32>> = x
@@ -195,4 +210,57 @@ fn fill_up<'a>(
         to[..channels].copy_from_slice(from);
     }
     scratch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instruction_sets;
+
+    fn numbers(len: usize) -> Vec<f32> {
+        (0..len).map(|i| (i as f32 * 0.7).sin()).collect()
+    }
+
+    fn close(a: &[f32], b: &[f32], what: &str) {
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(b) {
+            // Sums of some hundred terms of size one.
+            assert!((a - b).abs() < 1e-4, "{what}: {a} {b}");
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_up_to_rounding() {
+        for (size, channels_in, channels_out, kernel, stride) in [
+            ([9, 15], 5, 37, 3, 1),
+            ([8, 8], 16, 16, 3, 2),
+            ([3, 20], 7, 3, 1, 1),
+        ] {
+            let geometry = Geometry {
+                batch: 3,
+                size,
+                channels_in,
+                channels_out,
+                kernel,
+                stride,
+            };
+            let x = numbers(geometry.batch * geometry.len_in());
+            let weight = numbers(geometry.len_weight());
+            let bias = numbers(channels_out);
+            let gradient = numbers(geometry.batch * geometry.len_out());
+            let run = |arch| {
+                [
+                    forward(arch, &x, &weight, &bias, &geometry),
+                    input_gradient(arch, &gradient, &weight, &geometry),
+                    weight_gradient(arch, &x, &gradient, &geometry),
+                ]
+            };
+            let scalar = run(Arch::Scalar);
+            for (name, arch) in instruction_sets() {
+                for (found, exact) in run(arch).iter().zip(&scalar) {
+                    close(found, exact, name);
+                }
+            }
+        }
+    }
 }
