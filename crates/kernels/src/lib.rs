@@ -37,15 +37,10 @@ pub const EPSILON: f64 = 1e-5;
 ///
 /// # Panics
 ///
-/// If the shapes do not fit each other, the kernel is not square with an odd side, or the stride
+/// If shapes or number types do not fit each other, x has no channels, the kernel is not square with an odd side, or the stride
 /// is zero.
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, stride: usize) -> Tensor<4> {
-    let [_, _, _, channels] = x.dims();
-    let [channels_out, channels_in, side, width] = weight.dims();
-    assert_eq!(channels, channels_in, "channels of x and of the weight");
-    assert_eq!([channels_out], bias.dims(), "channels of the bias");
-    assert!(side == width && side % 2 == 1, "a kernel of {side}x{width}");
-    assert!(stride > 0, "a stride of zero");
+    check_conv2d(&x, &weight, &bias, stride);
     if !has_kernels(&x) {
         return plain::conv2d(x, weight, bias, stride);
     }
@@ -67,7 +62,7 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, stride: usize) -
 ///
 /// # Panics
 ///
-/// If the shapes do not fit each other, or `groups` does not divide the channels.
+/// If shapes or number types do not fit each other, or `groups` does not divide the channels.
 pub fn group_norm(
     x: Tensor<4>,
     scale: Tensor<2>,
@@ -75,13 +70,7 @@ pub fn group_norm(
     groups: usize,
     silu: bool,
 ) -> Tensor<4> {
-    let [batch, _, _, channels] = x.dims();
-    assert_eq!([batch, channels], scale.dims(), "shape of the scale");
-    assert_eq!([batch, channels], shift.dims(), "shape of the shift");
-    assert!(
-        groups > 0 && channels % groups == 0,
-        "{groups} groups of {channels} channels"
-    );
+    check_group_norm(&x, &scale, &shift, groups);
     if !has_kernels(&x) {
         return plain::group_norm(x, scale, shift, groups, silu);
     }
@@ -93,6 +82,35 @@ pub fn group_norm(
     Tensor::from_dispatch(Dispatch::group_norm_channels_last(
         x, scale, shift, groups, silu,
     ))
+}
+
+fn check_conv2d(x: &Tensor<4>, weight: &Tensor<4>, bias: &Tensor<1>, stride: usize) {
+    let [_, _, _, channels] = x.dims();
+    let [channels_out, channels_in, side, width] = weight.dims();
+    assert_eq!(channels, channels_in, "channels of x and of the weight");
+    assert!(channels > 0, "x without channels");
+    assert_eq!([channels_out], bias.dims(), "channels of the bias");
+    assert!(side == width && side % 2 == 1, "a kernel of {side}x{width}");
+    assert!(stride > 0, "a stride of zero");
+    assert_eq!(
+        x.dtype(),
+        weight.dtype(),
+        "number types of x and of the weight"
+    );
+    assert_eq!(x.dtype(), bias.dtype(), "number types of x and of the bias");
+}
+
+fn check_group_norm(x: &Tensor<4>, scale: &Tensor<2>, shift: &Tensor<2>, groups: usize) {
+    let [batch, _, _, channels] = x.dims();
+    assert_eq!([batch, channels], scale.dims(), "shape of the scale");
+    assert_eq!([batch, channels], shift.dims(), "shape of the shift");
+    assert!(
+        groups > 0 && channels > 0 && channels % groups == 0,
+        "{groups} groups of {channels} channels"
+    );
+    for (name, dtype) in [("scale", scale.dtype()), ("shift", shift.dtype())] {
+        assert_eq!(x.dtype(), dtype, "number types of x and of the {name}");
+    }
 }
 
 /// Whether there are kernels for the tensor's backend and number type.

@@ -47,7 +47,7 @@ pub(crate) fn forward(
     let Geometry {
         channels, groups, ..
     } = geometry;
-    let batch = scale.len() / channels;
+    let batch = x.len().checked_div(geometry.len()).unwrap_or(0);
     let mut result = Forward {
         out: vec![0.0; x.len()],
         mean: vec![0.0; batch * groups],
@@ -104,22 +104,19 @@ impl WithSimd for SampleForward<'_> {
         let Geometry {
             channels, groups, ..
         } = self.geometry;
-        let (slope, offset) = self.scratch.split_at_mut(channels);
+        let (slope, means) = self.scratch.split_at_mut(channels);
         let moments = Moments {
             mean: &mut *self.mean,
             rate: &mut *self.rate,
         };
-        moments.take(self.x, self.geometry, self.options.epsilon, slope, offset);
+        moments.take(self.x, self.geometry, self.options.epsilon, slope, means);
         for c in 0..channels {
-            let group = c * groups / channels;
-            slope[c] = self.scale[c] * self.rate[group];
-            offset[c] = self.shift[c] - self.mean[group] * slope[c];
+            slope[c] = self.scale[c] * self.rate[c * groups / channels];
         }
         for (out, x) in rows(self.out, self.x, channels) {
-            for ((out, x), (slope, offset)) in
-                (out.iter_mut().zip(x)).zip(slope.iter().zip(&*offset))
-            {
-                *out = x * slope + offset;
+            let per_channel = slope.iter().zip(&*means).zip(self.shift);
+            for ((out, x), ((slope, mean), shift)) in out.iter_mut().zip(x).zip(per_channel) {
+                *out = (x - mean) * slope + shift;
             }
         }
         if self.options.silu {
@@ -229,22 +226,22 @@ impl WithSimd for SampleBackward<'_> {
         } = self.passed;
         let (dscale, dshift) = (&mut self.dscale[..channels], &mut self.dshift[..channels]);
         let (normal, affine) = self.scratch.split_at_mut(2 * channels);
-        // The normalised x̂ = x·a + b, and u = x·c + d, which SiLU is applied to.
-        let (a, b) = normal.split_at_mut(channels);
-        let (c, d) = affine.split_at_mut(channels);
+        // The normalised x̂ = (x − m)·a, and u = (x − m)·c + shift, which SiLU is applied to.
+        let (m, a) = normal.split_at_mut(channels);
+        let (c, b) = affine.split_at_mut(channels);
         for k in 0..channels {
             let group = k * groups / channels;
+            m[k] = mean[group];
             a[k] = rate[group];
-            b[k] = -mean[group] * rate[group];
-            c[k] = a[k] * scale[k];
-            d[k] = b[k] * scale[k] + shift[k];
+            c[k] = rate[group] * scale[k];
         }
 
         let du = self.dx;
         if self.options.silu {
             for (u, x) in rows(du, x, channels) {
-                for ((u, x), (c, d)) in u.iter_mut().zip(x).zip(c.iter().zip(&*d)) {
-                    *u = x * c + d;
+                let per_channel = m.iter().zip(&*c).zip(shift);
+                for ((u, x), ((m, c), shift)) in u.iter_mut().zip(x).zip(per_channel) {
+                    *u = (x - m) * c + shift;
                 }
             }
             for (u, gradient) in du.iter_mut().zip(self.gradient) {
@@ -258,14 +255,13 @@ impl WithSimd for SampleBackward<'_> {
             for (sum, du) in dshift.iter_mut().zip(&*du) {
                 *sum += du;
             }
-            for (((sum, du), x), (a, b)) in
-                (dscale.iter_mut().zip(&*du).zip(x)).zip(a.iter().zip(&*b))
-            {
-                *sum += du * (x * a + b);
+            let per_channel = m.iter().zip(&*a);
+            for (((sum, du), x), (m, a)) in dscale.iter_mut().zip(&*du).zip(x).zip(per_channel) {
+                *sum += du * ((x - m) * a);
             }
         }
 
-        // dx = rate·(dx̂ − mean(dx̂) − x̂·mean(dx̂·x̂)) with dx̂ = du·scale, as du·c + x·a + b.
+        // dx = rate·(dx̂ − mean(dx̂) − x̂·mean(dx̂·x̂)) with dx̂ = du·scale, as du·c + (x − m)·a + b.
         let size = channels / groups;
         let count = (size * positions) as f32;
         for group in 0..groups {
@@ -274,16 +270,16 @@ impl WithSimd for SampleBackward<'_> {
                 plain += scale[k] * dshift[k];
                 along += scale[k] * dscale[k];
             }
-            let (plain, along) = (plain / count, along / count);
-            let (mean, rate) = (mean[group], rate[group]);
+            let rate = rate[group];
             for k in group * size..(group + 1) * size {
-                a[k] = -rate * rate * along;
-                b[k] = -rate * (plain - mean * rate * along);
+                a[k] = -rate * rate * along / count;
+                b[k] = -rate * plain / count;
             }
         }
         for (dx, x) in rows(du, x, channels) {
-            for (((dx, x), c), (a, b)) in (dx.iter_mut().zip(x).zip(&*c)).zip(a.iter().zip(&*b)) {
-                *dx = *dx * c + (x * a + b);
+            let per_channel = (m.iter().zip(&*a)).zip(c.iter().zip(&*b));
+            for ((dx, x), ((m, a), (c, b))) in dx.iter_mut().zip(x).zip(per_channel) {
+                *dx = *dx * c + ((x - m) * a + b);
             }
         }
     }
@@ -306,8 +302,9 @@ struct Moments<'a> {
 }
 
 impl Moments<'_> {
-    /// The variance is that of the differences from the mean, in a second look at what is then in
-    /// cache: nothing cancels. Both scratches have a value a channel.
+    /// Both sums are of differences, from the group's first value and then from the mean: what all
+    /// values have in common, however large, is not summed up and leaves no error. `means` ends as
+    /// each channel's mean; both scratches have a value a channel.
     #[inline(always)]
     fn take(
         self,
@@ -319,15 +316,18 @@ impl Moments<'_> {
     ) {
         let size = geometry.channels / geometry.groups;
         let count = (size * geometry.positions) as f32;
+        for (group, first) in means.chunks_exact_mut(size).zip(x.chunks_exact(size)) {
+            group.fill(first[0]);
+        }
         sums.fill(0.0);
         for pixel in x.chunks_exact(geometry.channels) {
-            for (sum, x) in sums.iter_mut().zip(pixel) {
-                *sum += x;
+            for ((sum, x), first) in sums.iter_mut().zip(pixel).zip(&*means) {
+                *sum += x - first;
             }
         }
         let groups = sums.chunks_exact(size).zip(means.chunks_exact_mut(size));
         for (mean, (sums, means)) in self.mean.iter_mut().zip(groups) {
-            *mean = sums.iter().sum::<f32>() / count;
+            *mean = means[0] + sums.iter().sum::<f32>() / count;
             means.fill(*mean);
         }
         sums.fill(0.0);
@@ -342,16 +342,18 @@ impl Moments<'_> {
     }
 }
 
-/// 1/(1 + e^(−u)).
+/// 1/(1 + e^(−u)), and at least 1.6·10⁻³⁸: −∞·logistic(−∞) is not finite, and neither is what comes
+/// of a NaN.
 #[inline(always)]
 fn logistic(u: f32) -> f32 {
     1.0 / (1.0 + exp(-u))
 }
 
-/// e^x to 2 units in the last place, without branches, so that loops over it become vectors.
+/// e^x to a relative 2.4·10⁻⁷, without branches, so that loops over it become vectors.
 ///
 /// x = n·ln 2 + r with |r| ≤ ½·ln 2, the power of two by the exponent's bits, e^r by its Taylor
-/// series to r⁷/7!, whose rest is below 6·10⁻⁹. Beyond ±87, where f32 ends, x is held there.
+/// series to r⁷/7!, whose rest is below 6·10⁻⁹. Beyond ±87, a little short of where f32's own range
+/// ends, x is held there.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding it leaves an integer in the last bits.
@@ -421,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn exponential_is_right_to_two_units_in_the_last_place() {
+    fn exponential_is_right_to_a_relative_2_4e_7() {
         let mut x = -86.5_f32;
         while x < 86.5 {
             let exact = f64::from(x).exp();

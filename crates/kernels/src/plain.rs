@@ -7,7 +7,12 @@ use burn::tensor::{DType, FloatDType, Tensor, module};
 use crate::EPSILON;
 
 /// [`crate::conv2d`] by way of Burn's convolution, whose channels come before the pixels.
+///
+/// # Panics
+///
+/// As [`crate::conv2d`].
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, stride: usize) -> Tensor<4> {
+    crate::check_conv2d(&x, &weight, &bias, stride);
     let [_, _, side, _] = weight.dims();
     let options = ConvOptions::new([stride; 2], [side / 2; 2], [1; 2], 1);
     let x = x.permute([0, 3, 1, 2]);
@@ -17,6 +22,10 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, stride: usize) -
 /// [`crate::group_norm`] by way of one product and one sum a channel.
 ///
 /// The statistics of half-precision inputs are taken in f32.
+///
+/// # Panics
+///
+/// As [`crate::group_norm`].
 pub fn group_norm(
     x: Tensor<4>,
     scale: Tensor<2>,
@@ -24,6 +33,7 @@ pub fn group_norm(
     groups: usize,
     silu: bool,
 ) -> Tensor<4> {
+    crate::check_group_norm(&x, &scale, &shift, groups);
     let [batch, height, width, channels] = x.dims();
     let dtype: FloatDType = x.dtype().into();
     let size = channels / groups;

@@ -31,6 +31,8 @@ fn flat<const D: usize>(x: Tensor<D>) -> Vec<f64> {
 /// The largest difference over the largest value.
 fn error(found: &[f64], exact: &[f64]) -> f64 {
     assert_eq!(found.len(), exact.len());
+    // Maxima, as they are taken here, pass over NaN.
+    assert!(found.iter().chain(exact).all(|x| x.is_finite()));
     let largest = exact.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
     let worst = (found.iter().zip(exact)).fold(0.0_f64, |a, (x, y)| a.max((x - y).abs()));
     worst / largest.max(1e-30)
@@ -211,6 +213,93 @@ fn results_do_not_depend_on_the_number_of_threads() {
         pool.build().expect("a pool").install(all)
     };
     assert!(with(1) == with(3));
+}
+
+#[test]
+fn what_is_not_finite_stays_so() {
+    for fault in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut values = values(0, 2 * 5 * 5 * 8);
+        values[77] = fault;
+        let data = TensorData::new(values, [2, 5, 5, 8]);
+        let x = Tensor::<4>::from_data(data, (&Device::flex(), DType::F32));
+        let finite = |y: Tensor<4>| flat(y).iter().all(|y| y.is_finite());
+        assert!(!finite(conv2d(
+            x.clone(),
+            tensor(1, [4, 8, 3, 3]),
+            tensor(2, [4]),
+            1
+        )));
+        for silu in [false, true] {
+            let y = group_norm(x.clone(), tensor(1, [2, 8]), tensor(2, [2, 8]), 2, silu);
+            assert!(!finite(y), "{fault}, SiLU {silu}");
+        }
+    }
+}
+
+#[test]
+fn a_value_common_to_all_leaves_no_error() {
+    for common in [1.3, 10.3, 1000.3, -3e5] {
+        let x = Tensor::<4>::full([1, 64, 64, 4], common, (&Device::flex(), DType::F32));
+        let shift = tensor::<2>(0, [1, 4]);
+        let y = group_norm(x, tensor(1, [1, 4]), shift.clone(), 1, false);
+        let shift = flat(shift);
+        for (i, y) in flat(y).into_iter().enumerate() {
+            assert!((y - shift[i % 4]).abs() < 1e-6, "{common}: {y}");
+        }
+    }
+}
+
+#[test]
+fn gradients_reach_what_is_tracked_and_nothing_else() {
+    let (x, bias) = (tensor::<4>(0, [2, 4, 4, 3]), tensor::<1>(2, [5]));
+    let weight = tensor::<4>(1, [5, 3, 3, 3]);
+    let all = run(
+        |x, w, b| conv2d(x, w, b, 1),
+        (x.clone(), weight.clone(), bias.clone()),
+        &Tensor::ones([2, 4, 4, 5], &Device::flex()),
+        FloatDType::F32,
+    );
+    // The first layer of a network: its input is data.
+    let tracked = weight.autodiff().require_grad();
+    let grads = conv2d(x, tracked.clone(), bias, 1).sum().backward();
+    assert_eq!(flat(tracked.grad(&grads).expect("a gradient")), all[2]);
+}
+
+#[test]
+fn one_tensor_in_two_places_has_the_sum_of_both_gradients() {
+    let x = tensor::<4>(0, [2, 3, 3, 6]);
+    let both = tensor::<2>(1, [2, 6]);
+    let weight = tensor::<4>(2, [2, 3, 3, 6]);
+    let apart = run(
+        |x, a, b| group_norm(x, a, b, 2, true),
+        (x.clone(), both.clone(), both.clone()),
+        &weight,
+        FloatDType::F32,
+    );
+    let both = both.autodiff().require_grad();
+    let y = group_norm(x, both.clone(), both.clone(), 2, true);
+    let grads = y.mul(weight).sum().backward();
+    let found = flat(both.grad(&grads).expect("a gradient"));
+    let sum: Vec<f64> = apart[2].iter().zip(&apart[3]).map(|(a, b)| a + b).collect();
+    assert!(error(&found, &sum) < 1e-6);
+}
+
+#[test]
+fn a_side_of_no_pixels_gives_an_empty_result() {
+    let y = conv2d(
+        tensor(0, [1, 0, 5, 4]),
+        tensor(1, [2, 4, 3, 3]),
+        tensor(2, [2]),
+        1,
+    );
+    assert_eq!(y.dims(), [1, 0, 5, 2]);
+}
+
+#[test]
+#[should_panic(expected = "number types of x and of the weight")]
+fn number_types_that_differ_are_refused() {
+    let weight = tensor::<4>(1, [2, 3, 3, 3]).cast(FloatDType::F64);
+    let _ = conv2d(tensor(0, [1, 4, 4, 3]), weight, tensor(2, [2]), 1);
 }
 
 #[test]

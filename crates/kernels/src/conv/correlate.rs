@@ -44,6 +44,7 @@ impl WithSimd for Correlate<'_> {
             let width = panel.vectors * S::F32_LANES;
             let packed = &self.weights.values[panel.start * self.weights.terms..];
             assert!(packed.len() >= width * self.weights.terms);
+            // Two vectors of the longest there are.
             let mut bias = [0.0; 64];
             let bias = &mut bias[..width];
             if !self.bias.is_empty() {
@@ -67,7 +68,10 @@ impl WithSimd for Correlate<'_> {
                         channels: panel.channels,
                         stride: self.channels_out,
                     };
-                    with_size!(rows, panel.vectors, S, windows(simd, place, bias, out));
+                    // SAFETY: the assertions above hold every window and every panel.
+                    unsafe {
+                        with_size!(rows, panel.vectors, S, windows(simd, place, bias, out));
+                    }
                 }
             }
         }
@@ -107,8 +111,12 @@ struct Windows<'a, const R: usize, const V: usize> {
     out: Out<'a>,
 }
 
+/// # Safety
+///
+/// From each of the R positions of `place` a whole window must be readable, and V vectors at every
+/// step of its weights.
 #[inline(always)]
-fn windows<S: Simd, const R: usize, const V: usize>(
+unsafe fn windows<S: Simd, const R: usize, const V: usize>(
     simd: S,
     place: Place,
     bias: &[f32],
@@ -143,7 +151,7 @@ impl<const R: usize, const V: usize> WithSimd for Windows<'_, R, V> {
             row: 0,
             step: place.width,
         };
-        // SAFETY: `Correlate` asserts that every window and every panel is in its slice.
+        // SAFETY: the promise made to `windows`, which alone makes one of these.
         unsafe { accumulate(simd, &mut acc, a, b, [1, place.kernel, place.run]) };
         for (r, row) in settle(&acc).iter().enumerate() {
             let mut rest = &mut out.values[r * out.stride..][..out.channels];

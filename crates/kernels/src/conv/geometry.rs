@@ -57,15 +57,8 @@ pub(super) struct Frame {
 impl Frame {
     /// The input, as the forward pass and the gradient of the kernel read it.
     pub fn of_input(geometry: &Geometry) -> Self {
-        let reach = |out: usize| (out - 1) * geometry.stride + geometry.kernel;
-        let padded = |side: usize| side + 2 * geometry.padding();
-        let [height, width] = geometry.size;
-        let [out_height, out_width] = geometry.size_out();
         Self {
-            framed: [
-                padded(height).max(reach(out_height)),
-                padded(width).max(reach(out_width)),
-            ],
+            framed: geometry.size.map(|side| side + geometry.kernel - 1),
             channels: geometry.channels_in,
             before: geometry.padding(),
             dilation: 1,

@@ -4,8 +4,8 @@
 //! elements of a window, by two vectors of output channels. With channels last a row of a window is
 //! contiguous, so that a 3×3 kernel is three runs of products, and no matrix of windows is written.
 //!
-//! Every element of a result is summed in an order that the sizes alone decide, so results do not
-//! depend on the number of threads.
+//! Every element of a result is summed in an order that the sizes and the machine's vectors decide, so
+//! results do not depend on the number of threads.
 
 // Bounds are asserted once a sample: checking every load would cost as much as the arithmetic.
 #[allow(unsafe_code)]
@@ -27,7 +27,8 @@ use self::weight_gradient::WeightGradient;
 use self::weights::{Direction, pack, unpack};
 
 /// Samples whose share of the weights' gradient is summed up before it joins the others'. A fixed
-/// number: with one part a thread the sum would depend on the number of threads.
+/// number: with one part a thread the sum would depend on the number of threads. Each chunk holds a
+/// gradient of the weights until all are summed.
 const CHUNK: usize = 8;
 
 /// Floats that stay in a core's cache beside everything else: a quarter of 512 KiB.
@@ -181,7 +182,7 @@ fn samples_in_cache(geometry: &Geometry) -> usize {
 /// The gradient of the bias: the sum over samples and positions, in f64.
 pub(crate) fn bias_gradient(gradient: &[f32], channels: usize) -> Vec<f32> {
     let mut sum = vec![0.0_f64; channels];
-    // Rows are summed in f32 first, few enough of them to lose nothing.
+    // Rows are summed in f32 first, few enough of them to lose little.
     let mut block = vec![0.0_f32; channels];
     for rows in gradient.chunks(64 * channels.max(1)) {
         block.fill(0.0);

@@ -11,7 +11,7 @@ pub(super) const fn most_rows<S: Simd>() -> usize {
     }
 }
 
-/// The most rows that [`rows!`] knows.
+/// The most rows that [`each_row`] and [`with_size`] write out: both lists end there.
 pub(super) const MOST_ROWS: usize = 14;
 
 /// The vectors of the widest tile.

@@ -58,7 +58,8 @@ impl WithSimd for WeightGradient<'_> {
                         columns: self.columns,
                     };
                     let sum = &mut self.sum[(y * run + m) * self.columns + panel.start..];
-                    with_size!(rows, panel.vectors, S, block(simd, place, sum));
+                    // SAFETY: the assertions above hold every window and every position.
+                    unsafe { with_size!(rows, panel.vectors, S, block(simd, place, sum)) };
                 }
             }
         }
@@ -90,8 +91,12 @@ struct Block<'a, const R: usize, const V: usize> {
     sum: &'a mut [f32],
 }
 
+/// # Safety
+///
+/// At every position of `place` R elements of the window and V vectors of the gradient must be
+/// readable.
 #[inline(always)]
-fn block<S: Simd, const R: usize, const V: usize>(simd: S, place: Place, sum: &mut [f32]) {
+unsafe fn block<S: Simd, const R: usize, const V: usize>(simd: S, place: Place, sum: &mut [f32]) {
     // A function of its own for each size: in one with the others, registers run out.
     simd.vectorize(Block::<'_, R, V> { place, sum });
 }
@@ -117,7 +122,7 @@ impl<const R: usize, const V: usize> WithSimd for Block<'_, R, V> {
             row: 0,
             step: place.columns,
         };
-        // SAFETY: `WeightGradient` asserts that every position is in its slices.
+        // SAFETY: the promise made to `block`, which alone makes one of these.
         unsafe { accumulate(simd, &mut acc, a, b, place.size) };
         for (r, row) in settle(&acc).iter().enumerate() {
             let into = &mut sum[r * place.columns..][..V * S::F32_LANES];

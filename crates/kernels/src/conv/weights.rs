@@ -2,7 +2,7 @@
 
 use super::geometry::Geometry;
 
-/// Columns of output channels: what one register tile covers.
+/// Columns of the channels that come out: what one register tile covers.
 #[derive(Clone, Copy)]
 pub(super) struct Panel {
     /// The first channel.
@@ -56,13 +56,13 @@ pub(super) fn pack(
     widest: usize,
 ) -> Packed {
     let area = geometry.kernel * geometry.kernel;
-    let (from, to) = match direction {
+    let (sources, targets) = match direction {
         Direction::Forward => (geometry.channels_in, geometry.channels_out),
         Direction::Backward => (geometry.channels_out, geometry.channels_in),
     };
-    let terms = area * from;
-    let mut values = vec![0.0; terms * to.div_ceil(lanes) * lanes];
-    for panel in panels(to, lanes, widest) {
+    let terms = area * sources;
+    let mut values = vec![0.0; terms * targets.div_ceil(lanes) * lanes];
+    for panel in panels(targets, lanes, widest) {
         let width = panel.vectors * lanes;
         let block = &mut values[panel.start * terms..][..width * terms];
         // Columns innermost: writes are contiguous, and reads go on where the last ones ended.
@@ -70,15 +70,15 @@ pub(super) fn pack(
             Direction::Forward => (geometry.channels_in * area, area),
             Direction::Backward => (area, geometry.channels_in * area),
         };
-        for from in 0..from {
+        for from in 0..sources {
             for tap in 0..area {
                 let place = match direction {
                     Direction::Forward => tap,
                     Direction::Backward => area - 1 - tap,
                 };
-                let weight = &weight[panel.start * column_step + from * from_step + place..];
-                let row = &mut block[(tap * terms / area + from) * width..][..panel.channels];
-                for (value, weight) in row.iter_mut().zip(weight.iter().step_by(column_step)) {
+                let column = &weight[panel.start * column_step + from * from_step + place..];
+                let row = &mut block[(tap * sources + from) * width..][..panel.channels];
+                for (value, weight) in row.iter_mut().zip(column.iter().step_by(column_step)) {
                     *value = *weight;
                 }
             }

@@ -3,7 +3,8 @@
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 
-/// Applies a layer built by [`Weights::conv`](crate::Weights::conv).
+/// Applies a layer built by [`Weights::conv`](crate::Weights::conv), whose padding is what the
+/// kernels assume.
 ///
 /// The layer itself is Burn's, so that its weights are stored and exchanged as everyone's are;
 /// only the order of the axes differs, and what computes it: see [`kernels::conv2d`].
@@ -16,7 +17,7 @@ use burn::tensor::Tensor;
 /// # Panics
 ///
 /// If x has other channels than the layer was built for, or the layer has no bias.
-pub fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let bias = conv.bias.as_ref().expect("a convolution with a bias");
     kernels::conv2d(x, conv.weight.val(), bias.val(), conv.stride[0])
 }
