@@ -110,8 +110,8 @@ impl WithSimd for SampleForward<'_> {
             rate: &mut *self.rate,
         };
         moments.take(self.x, self.geometry, self.options.epsilon, slope, means);
-        for c in 0..channels {
-            slope[c] = self.scale[c] * self.rate[c * groups / channels];
+        for (c, (slope, scale)) in slope.iter_mut().zip(self.scale).enumerate() {
+            *slope = scale * self.rate[c * groups / channels];
         }
         for (out, x) in rows(self.out, self.x, channels) {
             let per_channel = slope.iter().zip(&*means).zip(self.shift);
