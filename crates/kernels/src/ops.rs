@@ -87,25 +87,18 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
             .prepare::<C>([x.node(), weight.node(), bias.node()])
             .compute_bound()
             .stateful();
+        let output = Flex::conv2d_channels_last(
+            x.primitive().clone(),
+            weight.primitive().clone(),
+            bias.into_primitive(),
+            stride,
+        );
         match prepared {
             OpsKind::Tracked(mut graph) => {
                 let state = (graph.checkpoint(&x), graph.checkpoint(&weight), stride);
-                graph.finish(
-                    state,
-                    Flex::conv2d_channels_last(
-                        x.into_primitive(),
-                        weight.into_primitive(),
-                        bias.into_primitive(),
-                        stride,
-                    ),
-                )
+                graph.finish(state, output)
             }
-            OpsKind::UnTracked(graph) => graph.finish(Flex::conv2d_channels_last(
-                x.into_primitive(),
-                weight.into_primitive(),
-                bias.into_primitive(),
-                stride,
-            )),
+            OpsKind::UnTracked(graph) => graph.finish(output),
         }
     }
 

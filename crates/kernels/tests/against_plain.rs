@@ -250,7 +250,7 @@ fn a_value_common_to_all_leaves_no_error() {
 }
 
 #[test]
-fn gradients_reach_what_is_tracked_and_nothing_else() {
+fn a_gradient_is_the_same_when_nothing_else_is_tracked() {
     let (x, bias) = (tensor::<4>(0, [2, 4, 4, 3]), tensor::<1>(2, [5]));
     let weight = tensor::<4>(1, [5, 3, 3, 3]);
     let all = run(

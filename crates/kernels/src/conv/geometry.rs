@@ -14,10 +14,6 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    pub fn padding(&self) -> usize {
-        self.kernel / 2
-    }
-
     /// Height and width of the output: the input's over the stride, rounded up.
     pub fn size_out(&self) -> [usize; 2] {
         self.size.map(|side| side.div_ceil(self.stride))
@@ -60,22 +56,21 @@ impl Frame {
         Self {
             framed: geometry.size.map(|side| side + geometry.kernel - 1),
             channels: geometry.channels_in,
-            before: geometry.padding(),
+            before: geometry.kernel / 2,
             dilation: 1,
             size: geometry.size,
         }
     }
 
     /// The output's gradient, as the gradient of the input reads it: spread out by the stride, so
-    /// that what is left is a convolution of stride 1 with the kernel turned round.
+    /// that what is left is a convolution of stride 1 with the kernel turned round, as much of which
+    /// hangs over on one side as on the other.
     pub fn of_gradient(geometry: &Geometry) -> Self {
-        let around = geometry.kernel - 1;
         Self {
-            framed: geometry.size.map(|side| side + around),
             channels: geometry.channels_out,
-            before: around - geometry.padding(),
             dilation: geometry.stride,
             size: geometry.size_out(),
+            ..Self::of_input(geometry)
         }
     }
 
