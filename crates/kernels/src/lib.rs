@@ -12,10 +12,18 @@
 //! Tensors are `[batch, height, width, channels]`. A pixel's channels are then contiguous, which is
 //! what a convolution sums over, what a normalisation shares and what a linear layer maps.
 
+mod activation;
+// Memory that is not filled with zeros first.
+#[allow(unsafe_code)]
+mod buffer;
 mod conv;
+mod fused;
 mod norm;
 mod ops;
 pub mod plain;
+// A load or store a vector: checking its bounds would cost as much as what is done with it.
+#[allow(unsafe_code)]
+mod vector;
 
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Tensor};
@@ -81,6 +89,72 @@ pub fn group_norm(
     ];
     Tensor::from_dispatch(Dispatch::group_norm_channels_last(
         x, scale, shift, groups, silu,
+    ))
+}
+
+/// [`group_norm`] with SiLU, then [`conv2d`] of stride 1, then the sum with a residual of the output's
+/// shape, times `gain`: a half of a residual block.
+///
+/// Where a kernel does it in one, the normalised activation is not written to memory, neither for the
+/// backward pass.
+///
+/// # Shapes
+///
+/// - x: `[batch, height, width, channels_in]`
+/// - affine: scale and shift, both `[batch, channels_in]`
+/// - weight: `[channels_out, channels_in, side, side]`
+/// - bias: `[channels_out]`
+/// - residual, output: `[batch, height, width, channels_out]`
+///
+/// # Panics
+///
+/// As [`group_norm`] and [`conv2d`], and if the residual has another shape than the output.
+pub fn norm_silu_conv2d(
+    x: Tensor<4>,
+    affine: [Tensor<2>; 2],
+    groups: usize,
+    (weight, bias): (Tensor<4>, Tensor<1>),
+    residual: Option<(Tensor<4>, f64)>,
+) -> Tensor<4> {
+    let [scale, shift] = affine;
+    check_group_norm(&x, &scale, &shift, groups);
+    check_conv2d(&x, &weight, &bias, 1);
+    let ([batch, height, width, channels_in], [channels_out, _, kernel, _]) =
+        (x.dims(), weight.dims());
+    if let Some((residual, _)) = &residual {
+        let shape = [batch, height, width, channels_out];
+        assert_eq!(shape, residual.dims(), "shape of the residual");
+        assert_eq!(x.dtype(), residual.dtype(), "number type of the residual");
+    }
+    let geometry = conv::Geometry {
+        batch,
+        size: [height, width],
+        channels_in,
+        channels_out,
+        kernel,
+        stride: 1,
+    };
+    if !has_kernels(&x) || !conv::takes_samples(&geometry) {
+        let activation = group_norm(x, scale, shift, groups, true);
+        let out = conv2d(activation, weight, bias, 1);
+        return match residual {
+            Some((residual, gain)) => out.add(residual).mul_scalar(gain),
+            None => out,
+        };
+    }
+    let (residual, gain) = match residual {
+        Some(residual) => residual,
+        None => (Tensor::empty([0; 4], &x.device()), 1.0),
+    };
+    Tensor::from_dispatch(Dispatch::norm_silu_conv2d_channels_last(
+        x.into_dispatch(),
+        scale.into_dispatch(),
+        shift.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        residual.into_dispatch(),
+        groups,
+        gain,
     ))
 }
 

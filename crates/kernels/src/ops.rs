@@ -11,7 +11,7 @@ use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
 use burn::tensor::TensorData;
 use pulp::Arch;
 
-use crate::{EPSILON, conv, norm};
+use crate::{EPSILON, conv, fused, norm};
 
 /// The operations, on tensors `[batch, height, width, channels]` of f32.
 #[backend_extension(Flex, Autodiff)]
@@ -31,6 +31,19 @@ pub(crate) trait Ops: Backend {
         shift: FloatTensor<Self>,
         groups: usize,
         silu: bool,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::norm_silu_conv2d`]; a residual without elements is none.
+    #[allow(clippy::too_many_arguments)]
+    fn norm_silu_conv2d_channels_last(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        groups: usize,
+        gain: f64,
     ) -> FloatTensor<Self>;
 }
 
@@ -73,6 +86,55 @@ impl Ops for Flex {
             options,
         );
         tensor(forward.out, shape)
+    }
+
+    fn norm_silu_conv2d_channels_last(
+        x: FlexTensor,
+        scale: FlexTensor,
+        shift: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        residual: FlexTensor,
+        groups: usize,
+        gain: f64,
+    ) -> FlexTensor {
+        let inputs = [x, scale, shift, weight, bias, residual];
+        let (forward, shape) = fused_forward(inputs.map(|t| t.to_contiguous()), groups, gain);
+        tensor(forward.out, shape)
+    }
+}
+
+/// Of contiguous x, scale, shift, weight, bias and residual.
+fn fused_forward(
+    [x, scale, shift, weight, bias, residual]: [FlexTensor; 6],
+    groups: usize,
+    gain: f64,
+) -> (norm::Forward, [usize; 4]) {
+    let geometry = normalised_convolution(&x, &weight, groups);
+    let epilogue = conv::Epilogue {
+        bias: slice(&bias),
+        residual: slice(&residual),
+        gain: gain as f32,
+    };
+    let affine = [slice(&scale), slice(&shift)];
+    let arch = Arch::new();
+    let forward = fused::forward(arch, slice(&x), affine, slice(&weight), epilogue, geometry);
+    let [height, width] = geometry.conv.size_out();
+    let shape = [
+        geometry.conv.batch,
+        height,
+        width,
+        geometry.conv.channels_out,
+    ];
+    (forward, shape)
+}
+
+fn normalised_convolution(x: &FlexTensor, weight: &FlexTensor, groups: usize) -> fused::Geometry {
+    let (norm, options) = normalisation(x, groups, true);
+    fused::Geometry {
+        norm,
+        options,
+        conv: convolution(x, weight, 1),
     }
 }
 
@@ -144,6 +206,41 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
                 groups,
                 silu,
             )),
+        }
+    }
+
+    fn norm_silu_conv2d_channels_last(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        groups: usize,
+        gain: f64,
+    ) -> FloatTensor<Self> {
+        let inputs = [x, scale, shift, weight, bias, residual];
+        let prepared = NormalisedConvolution
+            .prepare::<C>(inputs.each_ref().map(|t| t.node()))
+            .compute_bound()
+            .stateful();
+        let contiguous = inputs.each_ref().map(|t| t.primitive().to_contiguous());
+        let (forward, shape) = fused_forward(contiguous, groups, gain);
+        let output = tensor(forward.out, shape);
+        match prepared {
+            OpsKind::Tracked(mut graph) => {
+                let [x, scale, shift, weight, _, residual] = &inputs;
+                let state = FusedState {
+                    nodes: [x, scale, shift, weight].map(|t| graph.checkpoint(t)),
+                    has_residual: residual.primitive().shape().num_elements() > 0,
+                    mean: forward.mean,
+                    rate: forward.rate,
+                    groups,
+                    gain: gain as f32,
+                };
+                graph.finish(state, output)
+            }
+            OpsKind::UnTracked(graph) => graph.finish(output),
         }
     }
 }
@@ -240,6 +337,72 @@ impl Backward<Flex, 3> for Normalisation {
         }
         if let Some(node) = shift_node {
             grads.register::<Flex>(node.id, tensor(found.shift, per_channel));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormalisedConvolution;
+
+/// What the gradients of a normalisation and its convolution are computed from.
+#[derive(Clone, Debug)]
+struct FusedState {
+    /// x, scale, shift and weight.
+    nodes: [NodeId; 4],
+    has_residual: bool,
+    mean: Vec<f32>,
+    rate: Vec<f32>,
+    groups: usize,
+    gain: f32,
+}
+
+impl Backward<Flex, 6> for NormalisedConvolution {
+    type State = FusedState;
+
+    fn backward(
+        self,
+        recorded: Recorded<Self::State, 6>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let mut gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
+        let state = recorded.state;
+        if state.gain != 1.0 {
+            let scaled = slice(&gradient).iter().map(|g| g * state.gain).collect();
+            gradient = tensor(scaled, dims::<4>(&gradient));
+        }
+        let [x, scale, shift, weight] = (state.nodes).map(|node| {
+            checkpointer
+                .retrieve_node_output::<FlexTensor>(node)
+                .to_contiguous()
+        });
+        let geometry = normalised_convolution(&x, &weight, state.groups);
+        let passed = norm::Passed {
+            x: slice(&x),
+            scale: slice(&scale),
+            shift: slice(&shift),
+            mean: &state.mean,
+            rate: &state.rate,
+        };
+        let arch = Arch::new();
+        let found = fused::backward(arch, slice(&gradient), passed, slice(&weight), geometry);
+        let per_channel = dims::<2>(&scale);
+        let channels_out = found.bias.len();
+        let results = [
+            tensor(found.norm.x, dims::<4>(&x)),
+            tensor(found.norm.scale, per_channel),
+            tensor(found.norm.shift, per_channel),
+            tensor(found.weight, dims::<4>(&weight)),
+            tensor(found.bias, [channels_out]),
+        ];
+        let [inputs @ .., residual] = recorded.parents;
+        for (node, result) in inputs.into_iter().zip(results) {
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, result);
+            }
+        }
+        if let Some(node) = residual.filter(|_| state.has_residual) {
+            grads.register::<Flex>(node.id, gradient);
         }
     }
 }

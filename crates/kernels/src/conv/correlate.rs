@@ -2,8 +2,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::tile::{self, Operand, accumulate, settle, store, tiles, with_size};
+use super::tile::{self, Operand, accumulate, settle, tiles, with_size};
 use super::weights::{Packed, panels};
+use crate::vector::store;
 
 /// One sample's correlation with the weights.
 pub(super) struct Correlate<'a> {

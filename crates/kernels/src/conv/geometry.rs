@@ -37,7 +37,7 @@ impl Geometry {
 }
 
 /// A sample in a frame of zeros, so that every window of the kernel lies in memory.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
     /// Height and width with the zeros.
     pub framed: [usize; 2],
@@ -88,27 +88,20 @@ impl Frame {
         self.framed == self.size
     }
 
-    /// Writes samples, each into a frame of its own, into `scratch`, which is grown and cleared as
-    /// needed.
-    ///
-    /// What is zero stays zero from call to call, only pixels being written: a scratch belongs to
-    /// one kind of frame.
-    pub fn fill<'a>(&self, samples: &'a [f32], scratch: &'a mut Vec<f32>) -> &'a [f32] {
+    /// Writes samples, each into a frame of its own, into `scratch`.
+    pub fn fill<'a>(&self, samples: &'a [f32], scratch: &'a mut Framed) -> &'a [f32] {
         if self.is_bare() {
             return samples;
         }
         let [height, width] = self.size;
         let len = height * width * self.channels;
         let framed = samples.len() / len * self.len();
-        if scratch.len() < framed {
-            scratch.clear();
-            scratch.resize(framed, 0.0);
-        }
-        for (sample, frame) in (samples.chunks_exact(len)).zip(scratch.chunks_exact_mut(self.len()))
+        let values = scratch.zeros_of(*self, framed);
+        for (sample, frame) in (samples.chunks_exact(len)).zip(values.chunks_exact_mut(self.len()))
         {
             self.fill_one(sample, frame);
         }
-        &scratch[..framed]
+        values
     }
 
     fn fill_one(&self, sample: &[f32], frame: &mut [f32]) {
@@ -125,5 +118,27 @@ impl Frame {
                 frame[at..at + self.channels].copy_from_slice(pixel);
             }
         }
+    }
+}
+
+/// Framed samples, and memory for more of them.
+///
+/// What is zero stays zero from call to call, only pixels being written: it is cleared when another
+/// frame comes.
+#[derive(Default)]
+pub(super) struct Framed {
+    of: Option<Frame>,
+    values: Vec<f32>,
+}
+
+impl Framed {
+    /// Memory for `len` elements of frames, zero where their pixels are not.
+    fn zeros_of(&mut self, frame: Frame, len: usize) -> &mut [f32] {
+        if self.of != Some(frame) || self.values.len() < len {
+            self.of = Some(frame);
+            self.values.clear();
+            self.values.resize(len, 0.0);
+        }
+        &mut self.values[..len]
     }
 }

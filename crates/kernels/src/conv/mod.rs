@@ -1,8 +1,9 @@
 //! The convolution on slices of f32: forward, and both gradients.
 //!
-//! Everything is a direct convolution over a register tile (see [`tile`]): up to 14 windows, or
-//! elements of a window, by two vectors of output channels. With channels last a row of a window is
-//! contiguous, so that a 3×3 kernel is three runs of products, and no matrix of windows is written.
+//! A 3×3 kernel of stride 1 goes by [`winograd`]. Everything else is a direct convolution over a
+//! register tile (see [`tile`]): up to 14 windows, or elements of a window, by two vectors of output
+//! channels. With channels last a row of a window is contiguous, so that a 3×3 kernel is three runs of
+//! products, and no matrix of windows is written.
 //!
 //! Every element of a result is summed in an order that the sizes and the machine's vectors decide, so
 //! results do not depend on the number of threads.
@@ -16,20 +17,26 @@ mod tile;
 #[allow(unsafe_code)]
 mod weight_gradient;
 mod weights;
+#[allow(unsafe_code)]
+mod winograd;
+
+use std::cell::Cell;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use self::correlate::Correlate;
-use self::geometry::Frame;
+use self::geometry::{Frame, Framed};
 pub(crate) use self::geometry::Geometry;
 use self::weight_gradient::WeightGradient;
-use self::weights::{Direction, pack, unpack};
+pub(crate) use self::weights::Direction;
+use self::weights::{Packed, pack, unpack};
+use crate::buffer::written;
 
 /// Samples whose share of the weights' gradient is summed up before it joins the others'. A fixed
 /// number: with one part a thread the sum would depend on the number of threads. Each chunk holds a
 /// gradient of the weights until all are summed.
-const CHUNK: usize = 8;
+pub(crate) const CHUNK: usize = 8;
 
 /// Floats that stay in a core's cache beside everything else: a quarter of 512 KiB.
 const CACHE: usize = 32 * 1024;
@@ -56,7 +63,11 @@ pub(crate) fn forward(
     bias: &[f32],
     geometry: &Geometry,
 ) -> Vec<f32> {
-    correlate(arch, x, weight, bias, geometry, Direction::Forward)
+    let epilogue = Epilogue {
+        bias,
+        ..Epilogue::default()
+    };
+    Correlation::new(arch, weight, geometry, Direction::Forward).run(x, epilogue, geometry.batch)
 }
 
 /// The gradient of x from that of the output.
@@ -66,57 +77,186 @@ pub(crate) fn input_gradient(
     weight: &[f32],
     geometry: &Geometry,
 ) -> Vec<f32> {
-    correlate(arch, gradient, weight, &[], geometry, Direction::Backward)
+    Correlation::new(arch, weight, geometry, Direction::Backward).run(
+        gradient,
+        Epilogue::default(),
+        geometry.batch,
+    )
 }
 
-fn correlate(
-    arch: Arch,
-    x: &[f32],
-    weight: &[f32],
-    bias: &[f32],
-    geometry: &Geometry,
-    direction: Direction,
-) -> Vec<f32> {
-    let (frame, stride, width, channels_out, len_in, len_out) = match direction {
-        Direction::Forward => (
-            Frame::of_input(geometry),
-            geometry.stride,
-            geometry.size_out()[1],
-            geometry.channels_out,
-            geometry.len_in(),
-            geometry.len_out(),
-        ),
-        Direction::Backward => (
-            Frame::of_gradient(geometry),
-            1,
-            geometry.size[1],
-            geometry.channels_in,
-            geometry.len_out(),
-            geometry.len_in(),
-        ),
-    };
-    let mut out = vec![0.0; geometry.batch * len_out];
-    if out.is_empty() || len_in == 0 {
-        return out;
+/// Whether a layer's convolution takes a sample that was made for it alone as gladly as one in memory.
+pub(crate) fn takes_samples(geometry: &Geometry) -> bool {
+    winograd::suits(geometry)
+}
+
+/// What follows the sum of products: (sum + bias + residual)·gain.
+#[derive(Clone, Copy)]
+pub(crate) struct Epilogue<'a> {
+    /// One value a channel of the output, or none.
+    pub bias: &'a [f32],
+    /// The output's shape, or none.
+    pub residual: &'a [f32],
+    pub gain: f32,
+}
+
+impl Default for Epilogue<'_> {
+    fn default() -> Self {
+        Self {
+            bias: &[],
+            residual: &[],
+            gain: 1.0,
+        }
     }
-    let packed = pack(weight, geometry, direction, lanes(arch), tile::WIDEST);
-    (out.par_chunks_exact_mut(len_out))
-        .zip(x.par_chunks_exact(len_in))
-        .for_each_init(Vec::new, |scratch, (out, sample)| {
-            arch.dispatch(Correlate {
-                framed: frame.fill(sample, scratch),
-                row: frame.row(),
-                channels: frame.channels,
-                kernel: geometry.kernel,
-                stride,
-                weights: &packed,
-                bias,
-                out,
-                width,
+}
+
+impl Epilogue<'_> {
+    /// That of one sample, whose output has so many elements.
+    pub fn of_sample(self, sample: usize, len: usize) -> Self {
+        let residual = match self.residual.is_empty() {
+            true => self.residual,
+            false => &self.residual[sample * len..][..len],
+        };
+        Self { residual, ..self }
+    }
+}
+
+/// A convolution, or the gradient of its input, with the weights laid out for it.
+pub(crate) struct Correlation {
+    arch: Arch,
+    geometry: Geometry,
+    frame: Frame,
+    stride: usize,
+    /// Height and width of what comes out.
+    size_out: [usize; 2],
+    channels_out: usize,
+    len_in: usize,
+    len_out: usize,
+    weights: Weights,
+}
+
+enum Weights {
+    Direct(Packed),
+    /// Panel by panel, transformed.
+    Winograd(Vec<f32>),
+}
+
+thread_local! {
+    /// Framed samples, kept from call to call.
+    static FRAMED: Cell<Framed> = Cell::default();
+}
+
+impl Correlation {
+    pub fn new(arch: Arch, weight: &[f32], geometry: &Geometry, direction: Direction) -> Self {
+        let geometry = *geometry;
+        let (frame, stride, size_out, channels_out, len_in, len_out) = match direction {
+            Direction::Forward => (
+                Frame::of_input(&geometry),
+                geometry.stride,
+                geometry.size_out(),
+                geometry.channels_out,
+                geometry.len_in(),
+                geometry.len_out(),
+            ),
+            Direction::Backward => (
+                Frame::of_gradient(&geometry),
+                1,
+                geometry.size,
+                geometry.channels_in,
+                geometry.len_out(),
+                geometry.len_in(),
+            ),
+        };
+        let packed = pack(weight, &geometry, direction, lanes(arch), tile::WIDEST);
+        let weights = if winograd::suits(&geometry) {
+            let raised = winograd::RaiseAll {
+                packed: &packed,
                 channels_out,
-            });
-        });
-    out
+            };
+            Weights::Winograd(arch.dispatch(raised))
+        } else {
+            Weights::Direct(packed)
+        };
+        Self {
+            arch,
+            geometry,
+            frame,
+            stride,
+            size_out,
+            channels_out,
+            len_in,
+            len_out,
+            weights,
+        }
+    }
+
+    /// All samples, on as many threads as there are.
+    pub fn run(&self, x: &[f32], epilogue: Epilogue<'_>, batch: usize) -> Vec<f32> {
+        written(batch * self.len_out, |out| {
+            if self.len_in == 0 || out.is_empty() {
+                return out.fill(0.0);
+            }
+            (out.par_chunks_exact_mut(self.len_out))
+                .zip(x.par_chunks_exact(self.len_in))
+                .enumerate()
+                .for_each(|(sample, (out, x))| {
+                    let epilogue = epilogue.of_sample(sample, self.len_out);
+                    self.run_one(x, epilogue, out, batch < rayon::current_num_threads());
+                });
+        })
+    }
+
+    /// One sample; `split` over threads, where the sizes allow it.
+    pub fn run_one(&self, x: &[f32], epilogue: Epilogue<'_>, out: &mut [f32], split: bool) {
+        let row = self.size_out[1] * self.channels_out;
+        match &self.weights {
+            Weights::Winograd(weights) => {
+                let rows = winograd::rows_of_tiles(self.geometry.size);
+                let band = |(band, out): (usize, &mut [f32])| {
+                    self.arch.dispatch(winograd::Band {
+                        sample: x,
+                        size: self.geometry.size,
+                        channels_in: self.frame.channels,
+                        channels_out: self.channels_out,
+                        weights,
+                        epilogue,
+                        out,
+                        first: band * rows,
+                    });
+                };
+                if split {
+                    out.par_chunks_mut(2 * rows * row)
+                        .enumerate()
+                        .for_each(band);
+                } else {
+                    out.chunks_mut(2 * rows * row).enumerate().for_each(band);
+                }
+            }
+            Weights::Direct(weights) => {
+                let mut scratch = FRAMED.take();
+                self.arch.dispatch(Correlate {
+                    framed: self.frame.fill(x, &mut scratch),
+                    row: self.frame.row(),
+                    channels: self.frame.channels,
+                    kernel: self.geometry.kernel,
+                    stride: self.stride,
+                    weights,
+                    bias: epilogue.bias,
+                    out: &mut *out,
+                    width: self.size_out[1],
+                    channels_out: self.channels_out,
+                });
+                FRAMED.set(scratch);
+                if !epilogue.residual.is_empty() {
+                    for (out, residual) in out.iter_mut().zip(epilogue.residual) {
+                        *out += residual;
+                    }
+                }
+                if epilogue.gain != 1.0 {
+                    out.iter_mut().for_each(|out| *out *= epilogue.gain);
+                }
+            }
+        }
+    }
 }
 
 /// The gradient of the weights, `[channels_out, channels_in, kernel, kernel]`.
@@ -126,50 +266,99 @@ pub(crate) fn weight_gradient(
     gradient: &[f32],
     geometry: &Geometry,
 ) -> Vec<f32> {
-    let &Geometry {
-        channels_in,
-        channels_out,
-        kernel,
-        ..
-    } = geometry;
-    if geometry.len_weight() == 0 || x.is_empty() {
+    if geometry.len_weight() == 0 || x.is_empty() || gradient.is_empty() {
         return vec![0.0; geometry.len_weight()];
     }
-    let columns = channels_out.next_multiple_of(lanes(arch));
-    let frame = Frame::of_input(geometry);
-    let parts: Vec<Vec<f32>> = x
+    let parts: Vec<WeightSum> = x
         .par_chunks(CHUNK * geometry.len_in())
         .zip(gradient.par_chunks(CHUNK * geometry.len_out()))
         .map(|(x, gradient)| {
-            let (mut scratch, mut filled) = (Vec::new(), Vec::new());
-            let mut sum = vec![0.0; kernel * kernel * channels_in * columns];
-            let together = samples_in_cache(geometry);
-            let samples = x.chunks(together * geometry.len_in());
-            for (x, gradient) in samples.zip(gradient.chunks(together * geometry.len_out())) {
-                arch.dispatch(WeightGradient {
-                    framed: frame.fill(x, &mut scratch),
-                    samples: x.len() / geometry.len_in(),
-                    row: frame.row(),
-                    channels: channels_in,
-                    kernel,
-                    stride: geometry.stride,
-                    gradient: fill_up(gradient, channels_out, columns, &mut filled),
-                    width: geometry.size_out()[1],
-                    columns,
-                    sum: &mut sum,
-                });
-            }
+            let mut sum = WeightSum::new(arch, geometry);
+            sum.add(x, gradient);
             sum
         })
         .collect();
-    let sum = parts
-        .into_iter()
-        .reduce(|mut sum, part| {
-            sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
-            sum
-        })
-        .expect("a part for every chunk");
-    unpack(&sum, columns, geometry)
+    WeightSum::total(parts).unwrap_or_else(|| vec![0.0; geometry.len_weight()])
+}
+
+/// The share of some samples in the gradient of the weights.
+pub(crate) struct WeightSum {
+    arch: Arch,
+    geometry: Geometry,
+    /// `[place or frequency, channels_in, columns]`.
+    sum: Vec<f32>,
+    /// Channels of the output, filled up to whole vectors.
+    columns: usize,
+}
+
+impl WeightSum {
+    pub fn new(arch: Arch, geometry: &Geometry) -> Self {
+        let columns = geometry.channels_out.next_multiple_of(lanes(arch));
+        let places = match winograd::suits(geometry) {
+            true => winograd::FREQUENCIES,
+            false => geometry.kernel * geometry.kernel,
+        };
+        Self {
+            arch,
+            geometry: *geometry,
+            sum: vec![0.0; places * geometry.channels_in * columns],
+            columns,
+        }
+    }
+
+    /// Adds samples `[n, height, width, channels_in]` and their outputs' gradients.
+    pub fn add(&mut self, x: &[f32], gradient: &[f32]) {
+        let geometry = &self.geometry;
+        if winograd::suits(geometry) {
+            self.arch.dispatch(winograd::Gradient {
+                x,
+                gradient,
+                size: geometry.size,
+                channels_in: geometry.channels_in,
+                channels_out: geometry.channels_out,
+                sum: &mut self.sum,
+            });
+            return;
+        }
+        let frame = Frame::of_input(geometry);
+        let (mut scratch, mut filled) = (FRAMED.take(), Vec::new());
+        let together = samples_in_cache(geometry);
+        let samples = x.chunks(together * geometry.len_in());
+        for (x, gradient) in samples.zip(gradient.chunks(together * geometry.len_out())) {
+            self.arch.dispatch(WeightGradient {
+                framed: frame.fill(x, &mut scratch),
+                samples: x.len() / geometry.len_in(),
+                row: frame.row(),
+                channels: geometry.channels_in,
+                kernel: geometry.kernel,
+                stride: geometry.stride,
+                gradient: fill_up(gradient, geometry.channels_out, self.columns, &mut filled),
+                width: geometry.size_out()[1],
+                columns: self.columns,
+                sum: &mut self.sum,
+            });
+        }
+        FRAMED.set(scratch);
+    }
+
+    /// The gradient of the weights from all shares, in their order; none from none.
+    pub fn total(parts: Vec<Self>) -> Option<Vec<f32>> {
+        let whole = parts.into_iter().reduce(|mut whole, part| {
+            (whole.sum.iter_mut().zip(part.sum)).for_each(|(a, b)| *a += b);
+            whole
+        })?;
+        let Self {
+            arch,
+            geometry,
+            sum,
+            columns,
+        } = whole;
+        let sum = match winograd::suits(&geometry) {
+            true => arch.dispatch(winograd::LowerAll(&sum)),
+            false => sum,
+        };
+        Some(unpack(&sum, columns, &geometry))
+    }
 }
 
 /// How many samples' gradients to take at once: the sums of a tile are written once for all of them,

@@ -2,6 +2,8 @@
 
 use pulp::Simd;
 
+use crate::vector::load;
+
 /// The most rows of a tile of two vectors that leave registers for both vectors and a broadcast.
 pub(super) const fn most_rows<S: Simd>() -> usize {
     if S::REGISTER_COUNT >= 32 {
@@ -101,37 +103,6 @@ pub(super) fn settle<T: Copy, const R: usize, const V: usize>(acc: &[[T; V]; R])
         }
     });
     settled
-}
-
-/// Writes a vector, or as much of it as `into` has room for.
-#[inline(always)]
-pub(super) fn store<S: Simd>(simd: S, into: &mut [f32], vector: S::f32s) {
-    if into.len() < S::F32_LANES {
-        simd.partial_store_f32s(into, vector);
-        return;
-    }
-    // SAFETY: there is room for a whole vector; an unaligned write asks for nothing more.
-    unsafe { into.as_mut_ptr().cast::<S::f32s>().write_unaligned(vector) }
-}
-
-/// Adds a vector to what is in memory.
-#[inline(always)]
-pub(super) fn add<S: Simd>(simd: S, into: &mut [f32], vector: S::f32s) {
-    assert_eq!(into.len(), S::F32_LANES);
-    // SAFETY: there is a whole vector, by the assertion.
-    let before = unsafe { load::<S>(into.as_ptr()) };
-    store(simd, into, simd.add_f32s(before, vector));
-}
-
-/// A vector from memory that need not be aligned.
-///
-/// # Safety
-///
-/// A whole vector must be readable at `from`.
-#[inline(always)]
-unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
-    // SAFETY: the caller's promise; an unaligned read asks for nothing more.
-    unsafe { from.cast::<S::f32s>().read_unaligned() }
 }
 
 /// Calls `$tile::<S, R, V>` with R the value of `$rows`, from 1 to [`MOST_ROWS`], and V that of

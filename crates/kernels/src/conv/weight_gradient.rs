@@ -5,6 +5,7 @@ use pulp::{Simd, WithSimd};
 
 use super::tile::{self, Operand, accumulate, settle, tiles, with_size};
 use super::weights::panels;
+use crate::vector;
 
 /// Adds the share of some samples to the gradient of the weights.
 pub(super) struct WeightGradient<'a> {
@@ -127,7 +128,7 @@ impl<const R: usize, const V: usize> WithSimd for Block<'_, R, V> {
         for (r, row) in settle(&acc).iter().enumerate() {
             let into = &mut sum[r * place.columns..][..V * S::F32_LANES];
             for (into, vector) in into.chunks_exact_mut(S::F32_LANES).zip(row) {
-                tile::add(simd, into, *vector);
+                vector::add(simd, into, *vector);
             }
         }
     }

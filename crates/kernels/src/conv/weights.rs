@@ -33,7 +33,7 @@ pub(super) fn panels(
 
 /// Which way the weights are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     /// From input channels to output channels.
     Forward,
     /// From output channels to input channels, the kernel turned by half a turn: the transpose.
