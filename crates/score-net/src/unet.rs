@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 pub use self::config::UNetConfig;
 use self::level::{DownLevel, Middle, UpLevel};
 use self::patch::{depth_to_space, space_to_depth};
-use crate::block::{GroupNorm, convolve};
+use crate::block::{GroupNorm, convolve, norm_silu_convolve};
 use crate::embedding::NoiseEmbedding;
 
 /// A U-Net F(x, c_noise), built by [`UNetConfig::init`].
@@ -56,7 +56,7 @@ impl UNet {
         for level in &self.up {
             hidden = level.forward(hidden, &embedding, &mut skips);
         }
-        let hidden = self.norm.forward_silu(hidden, None);
-        depth_to_space(convolve(&self.output, hidden), self.patch)
+        let output = norm_silu_convolve(&self.norm, None, &self.output, hidden, None);
+        depth_to_space(output, self.patch)
     }
 }

@@ -26,8 +26,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use self::correlate::Correlate;
-use self::geometry::{Frame, Framed};
 pub(crate) use self::geometry::Geometry;
+use self::geometry::{Frame, Framed};
 use self::weight_gradient::WeightGradient;
 pub(crate) use self::weights::Direction;
 use self::weights::{Packed, pack, unpack};

@@ -3,6 +3,8 @@
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 
+use super::normalization::{GroupNorm, Modulation};
+
 /// Applies a layer built by [`Weights::conv`](crate::Weights::conv), whose padding is what the
 /// kernels assume.
 ///
@@ -20,4 +22,28 @@ use burn::tensor::Tensor;
 pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let bias = conv.bias.as_ref().expect("a convolution with a bias");
     kernels::conv2d(x, conv.weight.val(), bias.val(), conv.stride[0])
+}
+
+/// GroupNorm, SiLU and a convolution of stride 1, and the sum with `residual` times `gain` where one is
+/// given: [`kernels::norm_silu_conv2d`], which does it all in one where it can.
+///
+/// # Shapes
+///
+/// As [`convolve`] and [`GroupNorm::forward`]; the residual has the output's.
+pub(crate) fn norm_silu_convolve(
+    norm: &GroupNorm,
+    modulation: Option<Modulation>,
+    conv: &Conv2d,
+    x: Tensor<4>,
+    residual: Option<(Tensor<4>, f64)>,
+) -> Tensor<4> {
+    let [batch, ..] = x.dims();
+    let bias = conv.bias.as_ref().expect("a convolution with a bias");
+    kernels::norm_silu_conv2d(
+        x,
+        norm.affine(batch, modulation),
+        norm.groups,
+        (conv.weight.val(), bias.val()),
+        residual,
+    )
 }

@@ -83,20 +83,28 @@ impl GroupNorm {
     }
 
     fn apply(&self, x: Tensor<4>, modulation: Option<Modulation>, silu: bool) -> Tensor<4> {
-        let [batch, _, _, channels] = x.dims();
+        let [batch, ..] = x.dims();
+        let [scale, shift] = self.affine(batch, modulation);
+        kernels::group_norm(x, scale, shift, self.groups, silu)
+    }
+
+    /// Scale and shift of each sample and channel, `[batch, channels]` both.
+    pub(super) fn affine(&self, batch: usize, modulation: Option<Modulation>) -> [Tensor<2>; 2] {
         let gamma = self.gamma.val().unsqueeze::<2>();
         let beta = self.beta.val().unsqueeze::<2>();
-        let (scale, shift) = match modulation {
+        match modulation {
             Some(Modulation { scale, shift }) => {
                 let scale = scale.add_scalar(1.0);
-                (scale.clone().mul(gamma), scale.mul(beta).add(shift))
+                [scale.clone().mul(gamma), scale.mul(beta).add(shift)]
             }
-            None => (
-                gamma.expand([batch, channels]),
-                beta.expand([batch, channels]),
-            ),
-        };
-        kernels::group_norm(x, scale, shift, self.groups, silu)
+            None => {
+                let [_, channels] = gamma.dims();
+                [
+                    gamma.expand([batch, channels]),
+                    beta.expand([batch, channels]),
+                ]
+            }
+        }
     }
 }
 

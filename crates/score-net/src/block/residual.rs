@@ -7,7 +7,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::Tensor;
 
-use super::convolution::convolve;
+use super::convolution::{convolve, norm_silu_convolve};
 use super::normalization::{GroupNorm, GroupNormConfig, Modulation};
 use crate::network::Weights;
 
@@ -118,30 +118,43 @@ impl ResidualBlock {
     /// - embedding: `[batch, embedding]`
     /// - output: `[batch, height, width, channels_out]`
     pub fn forward(&self, x: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
-        let hidden = convolve(&self.conv_in, self.norm_in.forward_silu(x.clone(), None));
-        let hidden = self.dropout.forward(self.condition(hidden, embedding));
-        let hidden = convolve(&self.conv_out, hidden);
         let skip = match &self.skip {
-            Some(conv) => convolve(conv, x),
-            None => x,
+            Some(conv) => convolve(conv, x.clone()),
+            None => x.clone(),
         };
+        let hidden = norm_silu_convolve(&self.norm_in, None, &self.conv_in, x, None);
+        let (hidden, modulation) = self.condition(hidden, embedding);
+        if self.dropout.prob == 0.0 {
+            let residual = Some((skip, FRAC_1_SQRT_2));
+            return norm_silu_convolve(
+                &self.norm_out,
+                modulation,
+                &self.conv_out,
+                hidden,
+                residual,
+            );
+        }
+        let hidden = self.norm_out.forward_silu(hidden, modulation);
+        let hidden = convolve(&self.conv_out, self.dropout.forward(hidden));
         skip.add(hidden).mul_scalar(FRAC_1_SQRT_2)
     }
 
-    /// The second normalisation, with the embedding worked in, and SiLU.
-    fn condition(&self, hidden: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
+    /// The embedding's part in the second normalisation: the scale and shift, or its sum with the input.
+    fn condition(
+        &self,
+        hidden: Tensor<4>,
+        embedding: Tensor<2>,
+    ) -> (Tensor<4>, Option<Modulation>) {
         let embedding = self.embedding.forward(embedding);
         if self.scale_shift {
             let [scale, shift] = embedding
                 .chunk(2, 1)
                 .try_into()
                 .expect("two halves of an even width");
-            self.norm_out
-                .forward_silu(hidden, Some(Modulation { scale, shift }))
+            (hidden, Some(Modulation { scale, shift }))
         } else {
             let [batch, channels] = embedding.dims();
-            let hidden = hidden.add(embedding.reshape([batch, 1, 1, channels]));
-            self.norm_out.forward_silu(hidden, None)
+            (hidden.add(embedding.reshape([batch, 1, 1, channels])), None)
         }
     }
 }
