@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use data::{ImageSet, Source};
+use data::ImageSet;
 use ndarray::Array4;
 use runtime::Selected;
 use score_net::ModelConfig;
@@ -80,15 +80,16 @@ pub fn devices() -> Vec<Selected> {
     devices
 }
 
-/// Images to learn from that need no file: what a step costs does not depend on what they show.
+/// Images of `shape`, channels × height × width, to learn from that need no file: what a step costs
+/// does not depend on what they show.
 ///
 /// # Panics
-/// Never: the shape is right by construction.
-pub fn images() -> impl Source {
-    let pixels = Array4::from_shape_fn((256, 1, 28, 28), |(n, _, y, x)| {
-        ((n * 31 + y * 28 + x * 7) % 256) as u8
+/// Never: the images have no classes to be uneven with.
+pub fn images([channels, height, width]: [usize; 3]) -> ImageSet {
+    let pixels = Array4::from_shape_fn((256, channels, height, width), |(n, c, y, x)| {
+        ((n * 31 + c * 13 + y * 28 + x * 7) % 256) as u8
     });
-    ImageSet::new(pixels, None).expect("images of 28x28")
+    ImageSet::new(pixels, None).expect("images without classes")
 }
 
 /// Runs `work` and notes under the benchmark's name, in `target/criterion/memory.json`, where

@@ -7,7 +7,8 @@ use training::Trainer;
 
 fn train_step(c: &mut Criterion) {
     let experiment = Experiment::default_of_workspace();
-    let (model, source) = (experiment.model(), images());
+    let model = experiment.model();
+    let source = images(model.shape);
     for selected in devices() {
         let config = training::TrainingConfig {
             steps: u64::MAX,

@@ -1,14 +1,17 @@
 //! Benchmarks, and what they say about the backends.
 
 use anyhow::{Context, Result, bail};
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, Subcommand};
 
 use crate::command::{Command, target_dir};
 use crate::forward::Backend;
-use crate::table;
+use crate::{peers, table};
 
 #[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// The backends to compile in, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "flex")]
     backend: Vec<String>,
@@ -20,7 +23,17 @@ pub struct Args {
     rest: Vec<String>,
 }
 
+/// What is measured other than the backends.
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// Train and evaluate on the CPU beside PyTorch, and compare
+    Peers(peers::Args),
+}
+
 pub fn run(args: &Args) -> Result<()> {
+    if let Some(Other::Peers(args)) = &args.other {
+        return peers::run(args);
+    }
     if !args.table {
         command(&args.backend, &args.rest)?.run()?;
     }
@@ -57,7 +70,26 @@ fn command(backends: &[String], rest: &[String]) -> Result<Command> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Bench {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn peers_are_a_verb_of_their_own_and_the_rest_is_criterions() {
+        let parse = |words: &[&str]| Bench::try_parse_from([&["bench"], words].concat());
+        let criterion = parse(&["--backend", "flex,wgpu", "--", "unet"]).unwrap();
+        assert!(criterion.args.other.is_none());
+        assert_eq!(criterion.args.rest, ["unet"]);
+        let peers = parse(&["peers", "--rows", "default/train/16"]).unwrap();
+        assert!(peers.args.other.is_some());
+        assert!(parse(&["--backend", "wgpu", "peers"]).is_err());
+    }
 
     fn typed(backends: &[&str], rest: &[&str]) -> String {
         let owned = |words: &[&str]| {

@@ -24,7 +24,7 @@ pub fn target_dir() -> PathBuf {
 pub struct Command {
     program: OsString,
     args: Vec<OsString>,
-    env: Vec<(&'static str, &'static str)>,
+    env: Vec<(&'static str, String)>,
     here: bool,
 }
 
@@ -50,8 +50,20 @@ impl Command {
         self
     }
 
-    pub fn env(mut self, name: &'static str, value: &'static str) -> Self {
-        self.env.push((name, value));
+    pub fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.env.push((name, value.into()));
+        self
+    }
+
+    /// The same, started by another program that takes a command as its last arguments.
+    pub fn within<S: Into<OsString>>(
+        mut self,
+        program: impl Into<OsString>,
+        args: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let inner = std::mem::replace(&mut self.program, program.into());
+        let outer = args.into_iter().map(Into::into);
+        self.args = outer.chain([inner]).chain(self.args).collect();
         self
     }
 
@@ -70,7 +82,9 @@ impl Command {
             _ => self.program.clone(),
         };
         let mut native = std::process::Command::new(program);
-        native.args(&self.args).envs(self.env.iter().copied());
+        native
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
         if !self.here {
             native.current_dir(root());
         }

@@ -15,6 +15,7 @@ mod features;
 mod forward;
 mod graph;
 mod lint;
+mod peers;
 mod table;
 mod test;
 
@@ -41,7 +42,7 @@ enum Verb {
     Arrows,
     /// Check that every command shares one build of third-party crates
     Features,
-    /// Run the benchmarks and compare the backends in a table
+    /// Run the benchmarks and compare the backends in a table; or `peers`, and compare with PyTorch
     Bench(bench::Args),
     /// Type-check the CUDA build on a machine without LLVM or a GPU
     CudaCheck(cuda_check::Args),

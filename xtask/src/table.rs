@@ -136,16 +136,23 @@ pub fn render(rows: &[Row]) -> String {
             }),
         ]
     }));
-    let widths: [usize; 6] = std::array::from_fn(|column| {
-        let lengths = cells.iter().map(|row| row[column].chars().count());
+    markdown(&cells, 2)
+}
+
+/// A Markdown table whose columns are as wide as their widest cell. The first `words` columns are set
+/// to the left, as words are; the others to the right, as numbers.
+pub fn markdown<Row: AsRef<[String]>>(rows: &[Row], words: usize) -> String {
+    let rows: Vec<&[String]> = rows.iter().map(AsRef::as_ref).collect();
+    let columns = rows.first().map_or(0, |row| row.len());
+    let width = |column: usize| {
+        let lengths = rows.iter().map(|row| row[column].chars().count());
         lengths.max().unwrap_or(0)
-    });
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for (number, row) in cells.iter().enumerate() {
-        for (column, cell) in row.iter().enumerate() {
-            let width = widths[column];
-            // Words to the left, numbers to the right.
-            let _ = match column < 2 {
+    for (number, row) in rows.iter().enumerate() {
+        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            let _ = match column < words {
                 true => write!(text, "| {cell:<width$} "),
                 false => write!(text, "| {cell:>width$} "),
             };
@@ -153,7 +160,7 @@ pub fn render(rows: &[Row]) -> String {
         text.push_str("|\n");
         if number == 0 {
             for (column, width) in widths.iter().enumerate() {
-                let right = if column < 2 { "-" } else { ":" };
+                let right = if column < words { "-" } else { ":" };
                 let _ = write!(text, "| {}{right} ", "-".repeat(width - 1));
             }
             text.push_str("|\n");
@@ -173,7 +180,7 @@ fn time(nanoseconds: f64) -> String {
 }
 
 /// Three significant digits, without an exponent.
-fn significant(number: f64) -> String {
+pub fn significant(number: f64) -> String {
     if number == 0.0 || !number.is_finite() {
         return number.to_string();
     }
