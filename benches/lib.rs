@@ -15,9 +15,11 @@ use sde_core::SdeConfig;
 use serde::Deserialize;
 use training::TrainingConfig;
 
-/// The allocator of the `tweedie` binary, so that what is measured is what is used.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+/// That of the `tweedie` binary, so that what is measured is what is used.
+#[path = "../crates/tweedie/src/allocator.rs"]
+mod allocator;
+
+pub use allocator::keep_freed_memory;
 
 /// The parts of the default experiment that a benchmark needs, from `configs/mnist.toml` itself, so
 /// that what is measured is what is trained.
@@ -57,6 +59,7 @@ impl Experiment {
 /// What is not measured is said on stderr, so that a missing row has a reason.
 #[allow(clippy::print_stderr)]
 pub fn devices() -> Vec<Selected> {
+    keep_freed_memory();
     let variable = runtime::BACKEND_VARIABLE;
     let asked = std::env::var(variable).is_ok_and(|name| !name.trim().is_empty());
     let found = match asked {

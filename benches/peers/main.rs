@@ -46,6 +46,7 @@ enum Request {
 }
 
 fn main() -> std::io::Result<()> {
+    benches::keep_freed_memory();
     serve(std::io::stdin().lock(), std::io::stdout().lock())
 }
 

@@ -17,6 +17,7 @@ mod embedding;
 mod mlp;
 mod model;
 mod network;
+mod parallel;
 mod preconditioning;
 mod unet;
 

@@ -6,6 +6,7 @@ use sde_core::{AffineSde, Marginal, Prediction, Score, Time};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::parallel;
 use crate::{
     ConfigError, Network, NetworkConfig, Preconditioning, PreconditioningConfig,
     PreconditioningError,
@@ -87,14 +88,15 @@ impl Model {
     /// # Shapes
     /// - x and output: `[batch, channels, height, width]`
     pub fn predict(&self, target: Prediction, x: &Tensor<4>, marginal: Marginal) -> Tensor<4> {
-        let [batch, ..] = x.dims();
         let c_in = self.preconditioning.c_in(marginal);
         let c_noise = self.preconditioning.c_noise(marginal) as f32;
-        let c_noise = TensorData::new(vec![c_noise; batch], [batch]);
-        let output = self.network.forward(
-            x.clone().mul_scalar(c_in),
-            Tensor::from_data(c_noise, (&x.device(), x.dtype())),
-        );
+        let output = parallel::by_sample(x.clone(), |x| {
+            let [batch, ..] = x.dims();
+            let c_noise = TensorData::new(vec![c_noise; batch], [batch]);
+            let place = (&x.device(), x.dtype());
+            let c_noise = Tensor::from_data(c_noise, place);
+            self.network.forward(x.mul_scalar(c_in), c_noise)
+        });
         self.preconditioning
             .prediction()
             .convert(target, marginal, x, output)

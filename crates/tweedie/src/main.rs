@@ -4,6 +4,7 @@
 //! `score-net`, the loop in `training`. Here are the command line, the configuration files, the run
 //! folders and the pictures.
 
+mod allocator;
 mod commands;
 mod config;
 mod dataset;
@@ -24,11 +25,6 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{devices, evaluate, inspect, sample, train};
-
-/// Burn's CPU backend allocates every tensor anew; glibc's allocator gives large ones back to the
-/// kernel each time, and their pages have to be faulted in again.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Train and sample score-based diffusion models, on whatever device is at hand.
 #[derive(Debug, Parser)]
@@ -69,6 +65,7 @@ enum Verb {
 fn main() -> ExitCode {
     // SAFETY: no thread has been started yet.
     unsafe { runtime::pin_burn_default() };
+    allocator::keep_freed_memory();
     terminal::start_logging();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
