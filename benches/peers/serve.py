@@ -2,7 +2,7 @@
 
 Answers one line of JSON on standard input with one line on standard output:
 
-    {"do": "versions"}                                  {"torch", "python", "cpu", "threads"}
+    {"do": "versions"}                                  {"torch", "python", "cpu", "threads", …}
     {"do": "prepare", "case", "kind", "batch", "mode"}  {"parameters", "layout"}
     {"do": "run", "seconds", "repetitions"}             {"seconds": [...], "peak_bytes"}
     {"do": "compare", "case", "path"}                   {"parameters", "worst": {...}}
@@ -28,11 +28,11 @@ ANSWERS = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 
 
-def peak_bytes():
-    """The most memory that was resident since the last reset, on Linux."""
+def memory(field):
+    """Bytes of resident memory on Linux: `VmRSS` now, `VmHWM` at most since the last reset."""
     try:
         with open("/proc/self/status") as status:
-            lines = [line for line in status if line.startswith("VmHWM:")]
+            lines = [line for line in status if line.startswith(f"{field}:")]
         return int(lines[0].split()[1]) * 1024
     except (OSError, IndexError):
         return None
@@ -60,6 +60,7 @@ class Session:
             "python": platform.python_version(),
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
+            "bytes_at_rest": memory("VmRSS"),
         }
 
     def prepare(self, case, kind, batch, mode):
@@ -74,7 +75,7 @@ class Session:
             begun = time.perf_counter()
             self.work()
             times.append(time.perf_counter() - begun)
-        return {"seconds": times, "peak_bytes": peak_bytes() if resettable else None}
+        return {"seconds": times, "peak_bytes": memory("VmHWM") if resettable else None}
 
     def compare(self, case, path):
         return compare(case, load_file(path))

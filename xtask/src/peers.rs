@@ -3,12 +3,13 @@
 //! `benches/peers` holds both sides: a Rust program and a Python one, which answer the same requests.
 
 mod agreement;
+mod load;
 mod measure;
 mod process;
 mod python;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args as ClapArgs;
@@ -70,9 +71,8 @@ pub fn run(args: &Args) -> Result<()> {
     let python = python::interpreter(args.python.as_deref(), &folder())?;
     build().run()?;
     let sides = Sides {
-        ours: pinned(ours(), threads, cores).env("RAYON_NUM_THREADS", threads.to_string()),
-        theirs: pinned(theirs(&python, threads), threads, cores)
-            .env("OMP_NUM_THREADS", threads.to_string()),
+        ours: pinned(ours(threads), threads, cores),
+        theirs: pinned(theirs(&python, threads), threads, cores),
     };
 
     let cases = sides.cases()?;
@@ -123,15 +123,33 @@ fn build() -> Command {
     Command::cargo(["build", "--package", "benches", "--bin", "peers"])
 }
 
-fn ours() -> Command {
+fn ours(threads: usize) -> Command {
     let name = format!("peers{}", std::env::consts::EXE_SUFFIX);
-    Command::new(target_dir().join("debug").join(name), [""; 0])
+    let program = target_dir().join("debug").join(name);
+    Command::new(program, [""; 0]).env("RAYON_NUM_THREADS", threads.to_string())
 }
 
-fn theirs(python: &std::path::Path, threads: usize) -> Command {
+fn theirs(python: &Path, threads: usize) -> Command {
     let script = root().join("benches/peers/serve.py");
-    Command::new(python, [script.into_os_string()]).args(["--threads", &threads.to_string()])
+    let threads = threads.to_string();
+    let cache = folder().join("inductor").display().to_string();
+    let command = Command::new(python, [script.into_os_string()])
+        .args(["--threads", &threads])
+        .env("OMP_NUM_THREADS", threads)
+        .env("TORCHINDUCTOR_CACHE_DIR", cache);
+    KEEP_MEMORY
+        .iter()
+        .fold(command, |command, &(name, bytes)| command.env(name, bytes))
 }
+
+/// glibc gives large blocks back to the system as soon as they are free, and the next step pays for
+/// every page of them again. Those who train on CPUs replace its allocator, as our side does; that
+/// takes a library to install, and telling glibc to keep what it has takes none (mallopt(3)).
+const KEEP_MEMORY: [(&str, &str); 3] = [
+    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
+    ("MALLOC_TOP_PAD_", "67108864"),
+    ("MALLOC_TRIM_THRESHOLD_", "17179869184"),
+];
 
 /// On as many cores as there are threads: each side has parts that count cores, not threads.
 fn pinned(command: Command, threads: usize, cores: usize) -> Command {
@@ -221,8 +239,11 @@ mod tests {
             build().to_string(),
             "cargo build --package benches --bin peers"
         );
+        let ours = ours(2).to_string();
+        assert!(ours.starts_with("RAYON_NUM_THREADS=2 "), "{ours}");
         let theirs = theirs("py".as_ref(), 2).to_string();
-        assert!(theirs.starts_with("py ") && theirs.ends_with("serve.py --threads 2"));
+        assert!(theirs.starts_with("OMP_NUM_THREADS=2 "), "{theirs}");
+        assert!(theirs.ends_with("serve.py --threads 2"), "{theirs}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::Sides;
+use super::load::Load;
 use super::process::Process;
 use super::report::{Measured, Outcome, Pair, Row};
 
@@ -53,26 +54,41 @@ fn turns(sides: &Sides, case: &Value, row: &Row, mode: &str, plan: &Plan) -> Res
         said["parameters"]
     );
     warm(&mut ours)?;
+    let (ours_id, theirs_id) = (ours.id(), theirs.id());
     let mut measured = Measured {
         layout: said["layout"].as_str().unwrap_or_default().to_owned(),
         ..Measured::default()
     };
+    let load = || Load::now(&[ours_id, theirs_id]);
+    let before = load();
     for number in 0..plan.pairs {
         let take = |side: &mut Process| turn(side, plan.seconds, 1);
         // Whoever goes second finds the machine warmer: they take turns in that too.
-        let pair = match number % 2 {
-            0 => take(&mut ours).and_then(|a| Ok((a, take(&mut theirs)?))),
-            _ => take(&mut theirs).and_then(|b| Ok((take(&mut ours)?, b))),
+        let (a, b) = if number % 2 == 0 {
+            (take(&mut ours)?, take(&mut theirs))
+        } else {
+            let b = take(&mut theirs);
+            (take(&mut ours)?, b)
         };
-        let (a, b) = pair?;
-        measured.ours_peak = measured.ours_peak.max(a.peak);
-        measured.theirs_peak = measured.theirs_peak.max(b.peak);
-        measured.pairs.push(Pair {
-            ours: a.seconds,
-            theirs: b.seconds,
+        match b {
+            Ok(b) => measured.add(a, b),
+            Err(error) => return Ok(Outcome::failed(&error)),
+        }
+    }
+    let after = before.zip(load());
+    measured.others = after.map(|(before, after)| after.of_others_since(before));
+    Ok(Outcome::Measured(measured))
+}
+
+impl Measured {
+    fn add(&mut self, ours: Turn, theirs: Turn) {
+        self.ours_peak = self.ours_peak.max(ours.peak);
+        self.theirs_peak = self.theirs_peak.max(theirs.peak);
+        self.pairs.push(Pair {
+            ours: ours.seconds,
+            theirs: theirs.seconds,
         });
     }
-    Ok(Outcome::Measured(measured))
 }
 
 /// What a turn took.

@@ -34,6 +34,11 @@ impl Process {
         })
     }
 
+    /// The operating system's number for it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks and waits for the answer; one with an `error` in it is an error here.
     pub fn ask(&mut self, request: &Value) -> Result<Value> {
         let mut line = String::new();

@@ -14,6 +14,10 @@ use crate::table::{markdown, significant};
 /// A mode that computes in another precision: it is no rival, and stands in the table for the record.
 const OTHER_PRECISION: &str = "compile-bf16";
 
+/// The share of the machine from which on other programs spoil a measurement. PyTorch's threads wait
+/// for each other busily, and lose several times their speed to a single other busy thread.
+const BUSY: f64 = 0.03;
+
 /// A run of the comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
@@ -53,6 +57,9 @@ pub struct Measured {
     pub theirs_peak: Option<u64>,
     /// The memory layout that the other side worked in.
     pub layout: String,
+    /// The share of the machine that other programs used meanwhile, from 0 to 1; none where it cannot
+    /// be told.
+    pub others: Option<f64>,
 }
 
 /// The time of one repetition on each side, one side after the other, in seconds.
@@ -112,8 +119,24 @@ impl Results {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
+        let others = self.rows.iter().flat_map(Row::measured);
+        let others = others.filter_map(|(_, measured)| measured.others);
+        let others = match others.reduce(f64::max) {
+            Some(share) => format!(
+                " Other programs used {:.0} % of the machine at most.",
+                100.0 * share
+            ),
+            None => String::new(),
+        };
+        let at_rest = match self.versions["bytes_at_rest"].as_u64() {
+            Some(bytes) => format!(
+                " PyTorch takes {} before it does anything.",
+                mebibytes(bytes)
+            ),
+            None => String::new(),
+        };
         format!(
-            "{}\nPyTorch {} ({}) under Python {}, {} threads on both sides.\n",
+            "{}\nPyTorch {} ({}) under Python {}, {} threads on both sides.{at_rest}{others}\n",
             markdown(&cells, 2),
             said("torch"),
             said("cpu"),
@@ -181,11 +204,15 @@ impl Row {
     fn memory(&self) -> [String; 2] {
         let measured = MODES.iter().find_map(|mode| self.beside(mode));
         let cell = |of: fn(&Measured) -> Option<u64>| match measured.and_then(of) {
-            Some(bytes) => format!("{} MiB", significant(bytes as f64 / f64::from(1 << 20))),
+            Some(bytes) => mebibytes(bytes),
             None => "-".to_owned(),
         };
         [cell(|m| m.ours_peak), cell(|m| m.theirs_peak)]
     }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", significant(bytes as f64 / f64::from(1 << 20)))
 }
 
 impl Outcome {
@@ -218,13 +245,18 @@ impl Measured {
         median(self.pairs.iter().map(of).collect())
     }
 
-    /// How many times as fast we are: by the medians, and the least and most of any pair.
+    /// How many times as fast we are: by the medians, and the least and most of any pair; and how
+    /// busy others were, where it spoils the result.
     fn describe_ratio(&self) -> String {
         let ratio = self.median(|pair| pair.theirs) / self.median(|pair| pair.ours);
         let pairs = || self.pairs.iter().map(|pair| pair.theirs / pair.ours);
         let least = pairs().fold(f64::INFINITY, f64::min);
         let most = pairs().fold(0.0, f64::max);
-        format!("{ratio:.2} ({least:.2}-{most:.2})")
+        let busy = match self.others {
+            Some(share) if share > BUSY => format!(", busy {:.0} %", 100.0 * share),
+            _ => String::new(),
+        };
+        format!("{ratio:.2} ({least:.2}-{most:.2}{busy})")
     }
 }
 
@@ -242,12 +274,13 @@ mod tests {
             ours_peak: Some(100 << 20),
             theirs_peak: Some(800 << 20),
             layout: "contiguous".to_owned(),
+            others: Some(0.024),
         })
     }
 
     fn results() -> Results {
         let mut results = Results::of(json!({
-            "torch": "2.0", "cpu": "AVX2", "python": "3.11", "threads": 2,
+            "torch": "2.0", "cpu": "AVX2", "python": "3.11", "threads": 2, "bytes_at_rest": 500 << 20,
         }));
         let mut row = Row::of("default", "train", &json!(16)).unwrap();
         for (mode, outcome) in [
@@ -277,7 +310,7 @@ mod tests {
 | default | train    |    16 |  160 |  80.0 |     168 |          200 | 2.00 (1.80-2.50) | 0.95 (0.90-1.00) | 100 MiB | 800 MiB |
 | default | evaluate |     1 |  100 |   200 |  failed |            - | 0.50 (0.50-0.50) |                - | 100 MiB | 800 MiB |
 
-PyTorch 2.0 (AVX2) under Python 3.11, 2 threads on both sides.
+PyTorch 2.0 (AVX2) under Python 3.11, 2 threads on both sides. PyTorch takes 500 MiB before it does anything. Other programs used 2 % of the machine at most.
 "
         );
     }
@@ -292,6 +325,15 @@ PyTorch 2.0 (AVX2) under Python 3.11, 2 threads on both sides.
         assert_eq!(read.unwrap(), results);
         let error = Results::read(&path).unwrap_err().to_string();
         assert!(error.contains("without --table"), "{error}");
+    }
+
+    #[test]
+    fn a_ratio_from_a_busy_machine_says_so() {
+        let Outcome::Measured(mut measured) = measured(&[(0.5, 1.0)]) else {
+            unreachable!();
+        };
+        measured.others = Some(0.4);
+        assert_eq!(measured.describe_ratio(), "2.00 (2.00-2.00, busy 40 %)");
     }
 
     #[test]
