@@ -102,8 +102,7 @@ pub fn group_norm(
 ///
 /// - x: `[batch, height, width, channels_in]`
 /// - affine: scale and shift, both `[batch, channels_in]`
-/// - weight: `[channels_out, channels_in, side, side]`
-/// - bias: `[channels_out]`
+/// - weights: `[channels_out, channels_in, side, side]`, and the bias, `[channels_out]`
 /// - residual, output: `[batch, height, width, channels_out]`
 ///
 /// # Panics
@@ -113,19 +112,17 @@ pub fn norm_silu_conv2d(
     x: Tensor<4>,
     affine: [Tensor<2>; 2],
     groups: usize,
-    (weight, bias): (Tensor<4>, Tensor<1>),
+    weights: (Tensor<4>, Tensor<1>),
     residual: Option<(Tensor<4>, f64)>,
 ) -> Tensor<4> {
+    check_norm_silu_conv2d(&x, &affine, groups, &weights, &residual);
+    if !has_kernels(&x) {
+        return plain::norm_silu_conv2d(x, affine, groups, weights, residual);
+    }
     let [scale, shift] = affine;
-    check_group_norm(&x, &scale, &shift, groups);
-    check_conv2d(&x, &weight, &bias, 1);
+    let (weight, bias) = weights;
     let ([batch, height, width, channels_in], [channels_out, _, kernel, _]) =
         (x.dims(), weight.dims());
-    if let Some((residual, _)) = &residual {
-        let shape = [batch, height, width, channels_out];
-        assert_eq!(shape, residual.dims(), "shape of the residual");
-        assert_eq!(x.dtype(), residual.dtype(), "number type of the residual");
-    }
     let geometry = conv::Geometry {
         batch,
         size: [height, width],
@@ -134,9 +131,8 @@ pub fn norm_silu_conv2d(
         kernel,
         stride: 1,
     };
-    if !has_kernels(&x) || !conv::takes_samples(&geometry) {
-        let activation = group_norm(x, scale, shift, groups, true);
-        let out = conv2d(activation, weight, bias, 1);
+    if !conv::takes_samples(&geometry) {
+        let out = conv2d(group_norm(x, scale, shift, groups, true), weight, bias, 1);
         return match residual {
             Some((residual, gain)) => out.add(residual).mul_scalar(gain),
             None => out,
@@ -184,6 +180,23 @@ fn check_group_norm(x: &Tensor<4>, scale: &Tensor<2>, shift: &Tensor<2>, groups:
     );
     for (name, dtype) in [("scale", scale.dtype()), ("shift", shift.dtype())] {
         assert_eq!(x.dtype(), dtype, "number types of x and of the {name}");
+    }
+}
+
+fn check_norm_silu_conv2d(
+    x: &Tensor<4>,
+    [scale, shift]: &[Tensor<2>; 2],
+    groups: usize,
+    (weight, bias): &(Tensor<4>, Tensor<1>),
+    residual: &Option<(Tensor<4>, f64)>,
+) {
+    check_group_norm(x, scale, shift, groups);
+    check_conv2d(x, weight, bias, 1);
+    if let Some((residual, _)) = residual {
+        let ([batch, height, width, _], [channels, ..]) = (x.dims(), weight.dims());
+        let shape = [batch, height, width, channels];
+        assert_eq!(shape, residual.dims(), "shape of the residual");
+        assert_eq!(x.dtype(), residual.dtype(), "number type of the residual");
     }
 }
 

@@ -58,3 +58,25 @@ pub fn group_norm(
     let normal = x.mul(spread(slope)).add(spread(offset));
     if silu { activation(normal) } else { normal }
 }
+
+/// [`crate::norm_silu_conv2d`] in its steps.
+///
+/// # Panics
+///
+/// As [`crate::norm_silu_conv2d`].
+pub fn norm_silu_conv2d(
+    x: Tensor<4>,
+    affine: [Tensor<2>; 2],
+    groups: usize,
+    weights: (Tensor<4>, Tensor<1>),
+    residual: Option<(Tensor<4>, f64)>,
+) -> Tensor<4> {
+    crate::check_norm_silu_conv2d(&x, &affine, groups, &weights, &residual);
+    let [scale, shift] = affine;
+    let (weight, bias) = weights;
+    let out = conv2d(group_norm(x, scale, shift, groups, true), weight, bias, 1);
+    match residual {
+        Some((residual, gain)) => out.add(residual).mul_scalar(gain),
+        None => out,
+    }
+}

@@ -4,7 +4,7 @@
 //! kernels' error and not that of what they are compared with.
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
-use kernels::{conv2d, group_norm, plain};
+use kernels::{conv2d, group_norm, norm_silu_conv2d, plain};
 use proptest::prelude::*;
 
 /// Numbers from a seed, uniform on ±√3 (of variance one).
@@ -132,6 +132,128 @@ fn compare_norm(x: [usize; 4], groups: usize, silu: bool, seed: u64) {
     );
 }
 
+type Fused = fn(
+    Tensor<4>,
+    [Tensor<2>; 2],
+    usize,
+    (Tensor<4>, Tensor<1>),
+    Option<(Tensor<4>, f64)>,
+) -> Tensor<4>;
+
+/// Output and all gradients of normalisation, SiLU, convolution and sum in one.
+fn run_fused(
+    layer: Fused,
+    x: [usize; 4],
+    channels_out: usize,
+    side: usize,
+    groups: usize,
+    gain: Option<f64>,
+    dtype: FloatDType,
+) -> Vec<Vec<f64>> {
+    let [batch, height, width, channels] = x;
+    let out = [batch, height, width, channels_out];
+    let place = |t: Tensor<4>| t.cast(dtype).autodiff().require_grad();
+    let affine = |seed| {
+        tensor::<2>(seed, [batch, channels])
+            .cast(dtype)
+            .autodiff()
+            .require_grad()
+    };
+    let input = place(tensor(1, x).mul_scalar(1.7).add_scalar(2.5));
+    let [scale, shift] = [affine(2), affine(3)];
+    let weight = place(tensor(4, [channels_out, channels, side, side]));
+    let bias = tensor::<1>(5, [channels_out])
+        .cast(dtype)
+        .autodiff()
+        .require_grad();
+    let residual = place(tensor(6, out));
+    let y = layer(
+        input.clone(),
+        [scale.clone(), shift.clone()],
+        groups,
+        (weight.clone(), bias.clone()),
+        gain.map(|gain| (residual.clone(), gain)),
+    );
+    let grads = y
+        .clone()
+        .mul(tensor::<4>(7, out).cast(dtype))
+        .sum()
+        .backward();
+    let mut found = vec![
+        flat(y),
+        flat(input.grad(&grads).expect("a gradient")),
+        flat(scale.grad(&grads).expect("a gradient")),
+        flat(shift.grad(&grads).expect("a gradient")),
+        flat(weight.grad(&grads).expect("a gradient")),
+        flat(bias.grad(&grads).expect("a gradient")),
+    ];
+    if gain.is_some() {
+        found.push(flat(residual.grad(&grads).expect("a gradient")));
+    }
+    found
+}
+
+fn compare_fused(
+    x: [usize; 4],
+    channels_out: usize,
+    side: usize,
+    groups: usize,
+    gain: Option<f64>,
+) {
+    let run = |layer: Fused, dtype| run_fused(layer, x, channels_out, side, groups, gain, dtype);
+    let ours = run(norm_silu_conv2d, FloatDType::F32);
+    let plain = run(plain::norm_silu_conv2d, FloatDType::F64);
+    for (i, (ours, plain)) in ours.iter().zip(&plain).enumerate() {
+        let bound = if i == 0 { 1e-5 } else { 1e-4 };
+        let error = error(ours, plain);
+        assert!(
+            error < bound,
+            "{x:?} to {channels_out} channels, side {side}, gain {gain:?}: \
+             number {i} of output and gradients is off by {error}"
+        );
+    }
+}
+
+#[test]
+fn halves_of_residual_blocks_of_the_sizes_of_networks() {
+    for (x, channels_out, side, groups) in [
+        ([3, 28, 28, 16], 16, 3, 4),
+        ([9, 14, 14, 32], 32, 3, 8),
+        ([17, 7, 7, 96], 64, 3, 16),
+        ([1, 32, 32, 48], 96, 3, 12),
+        ([2, 28, 28, 16], 1, 3, 4),
+        ([2, 9, 5, 24], 8, 1, 4),
+        ([2, 9, 5, 4], 24, 3, 1),
+    ] {
+        for gain in [None, Some(0.5_f64.sqrt()), Some(1.0)] {
+            compare_fused(x, channels_out, side, groups, gain);
+        }
+    }
+}
+
+#[test]
+fn half_a_block_gives_the_same_on_any_number_of_threads() {
+    let all = || {
+        run_fused(
+            norm_silu_conv2d,
+            [19, 7, 9, 20],
+            24,
+            3,
+            5,
+            Some(0.7),
+            FloatDType::F32,
+        )
+    };
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().expect("a pool").install(all)
+    };
+    let one = with(1);
+    assert!(one == with(3));
+    // More threads than samples: one sample's rows are shared out.
+    assert!(one == with(24));
+}
+
 #[test]
 fn convolutions_of_the_sizes_of_networks() {
     for (x, channels_out, side, stride) in [
@@ -141,6 +263,11 @@ fn convolutions_of_the_sizes_of_networks() {
         ([2, 14, 14, 32], 64, 3, 2),
         ([2, 7, 7, 128], 64, 1, 1),
         ([2, 14, 14, 32], 4, 3, 1),
+        ([2, 28, 28, 16], 1, 3, 1),
+        ([2, 28, 28, 1], 16, 3, 1),
+        ([2, 32, 32, 48], 3, 3, 1),
+        ([11, 8, 8, 256], 128, 3, 1),
+        ([2, 9, 10, 3], 2, 5, 3),
         ([1, 32, 32, 48], 40, 3, 1),
     ] {
         compare_conv(x, channels_out, side, stride, 7);
@@ -329,6 +456,21 @@ proptest! {
     ) {
         let x = [batch, height, width, channels_in];
         compare_conv(x, channels_out, 2 * half + 1, stride, u64::from(seed));
+    }
+
+    #[test]
+    fn halves_of_residual_blocks_of_any_size(
+        batch in 1usize..4,
+        height in 1usize..19,
+        width in 2usize..19,
+        size in 2usize..9,
+        groups in 1usize..9,
+        channels_out in 1usize..72,
+        half in 0usize..2,
+        gain in proptest::option::of(0.1_f64..2.0),
+    ) {
+        let x = [batch, height, width, size * groups];
+        compare_fused(x, channels_out, 2 * half + 1, groups, gain);
     }
 
     #[test]

@@ -2,25 +2,23 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::geometry::Frame;
+use super::phases::Phase;
 use super::tile::{self, Operand, accumulate, settle, tiles, with_size};
-use super::weights::{Packed, panels};
+use super::weights::panels;
 use crate::vector::store;
 
-/// One sample's correlation with the weights.
+/// One sample's correlation with the weights, for the pixels of one phase.
 pub(super) struct Correlate<'a> {
     pub framed: &'a [f32],
-    /// Elements of a framed row.
-    pub row: usize,
-    /// Elements of a framed pixel.
-    pub channels: usize,
-    pub kernel: usize,
-    pub stride: usize,
-    pub weights: &'a Packed,
+    pub frame: Frame,
+    pub phase: &'a Phase,
     /// One value a channel of the output, or none.
     pub bias: &'a [f32],
-    /// `[height, width, channels_out]`; written, not read.
+    /// `[height, width, channels_out]`; the pixels of the phase are written, not read.
     pub out: &'a mut [f32],
-    pub width: usize,
+    /// Height and width of the output.
+    pub size: [usize; 2],
     pub channels_out: usize,
 }
 
@@ -29,45 +27,52 @@ impl WithSimd for Correlate<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let row_out = self.width * self.channels_out;
-        let height = self.out.len() / row_out;
+        let Phase {
+            weights,
+            window: [window_rows, window_columns],
+            from,
+            step_in,
+            to,
+            step_out,
+        } = self.phase;
+        let (row, channels) = (self.frame.row(), self.frame.channels);
+        // Pixels of the phase.
+        let [height, width] = [0, 1].map(|axis| (self.size[axis] - to[axis]).div_ceil(*step_out));
+        let run = window_columns * channels;
         // The reads below, from the last window's last element back.
-        let last = (height - 1) * self.stride + self.kernel - 1;
-        let reach = ((self.width - 1) * self.stride + self.kernel) * self.channels;
-        assert!(last * self.row + reach <= self.framed.len());
-        assert_eq!(
-            self.weights.terms,
-            self.kernel * self.kernel * self.channels
-        );
+        let last = from[0] + (height - 1) * step_in + window_rows.saturating_sub(1);
+        let reach = (from[1] + (width - 1) * step_in) * channels + run;
+        assert!(last * row + reach <= self.framed.len());
+        assert_eq!(weights.terms, window_rows * run);
         assert!(self.bias.is_empty() || self.bias.len() == self.channels_out);
 
         for panel in panels(self.channels_out, S::F32_LANES, tile::WIDEST) {
-            let width = panel.vectors * S::F32_LANES;
-            let packed = &self.weights.values[panel.start * self.weights.terms..];
-            assert!(packed.len() >= width * self.weights.terms);
+            let lanes = panel.vectors * S::F32_LANES;
+            let packed = &weights.values[panel.start * weights.terms..];
+            assert!(packed.len() >= lanes * weights.terms);
             // Two vectors of the longest there are.
             let mut bias = [0.0; 64];
-            let bias = &mut bias[..width];
+            let bias = &mut bias[..lanes];
             if !self.bias.is_empty() {
                 bias[..panel.channels].copy_from_slice(&self.bias[panel.start..][..panel.channels]);
             }
             for y in 0..height {
-                for (x, rows) in tiles(self.width, tile::most_rows::<S>()) {
-                    let start = y * self.stride * self.row + x * self.stride * self.channels;
+                for (x, rows) in tiles(width, tile::most_rows::<S>()) {
+                    let start = (from[0] + y * step_in) * row + (from[1] + x * step_in) * channels;
                     let place = Place {
                         from: self.framed[start..].as_ptr(),
-                        row: self.row,
-                        position: self.stride * self.channels,
-                        kernel: self.kernel,
-                        run: self.kernel * self.channels,
+                        row,
+                        position: step_in * channels,
+                        kernel: *window_rows,
+                        run,
                         weights: packed.as_ptr(),
-                        width,
+                        width: lanes,
                     };
-                    let at = y * row_out + x * self.channels_out + panel.start;
+                    let pixel = (to[0] + y * step_out) * self.size[1] + to[1] + x * step_out;
                     let out = Out {
-                        values: &mut self.out[at..],
+                        values: &mut self.out[pixel * self.channels_out + panel.start..],
                         channels: panel.channels,
-                        stride: self.channels_out,
+                        stride: step_out * self.channels_out,
                     };
                     // SAFETY: the assertions above hold every window and every panel.
                     unsafe {
@@ -101,7 +106,7 @@ struct Out<'a> {
     values: &'a mut [f32],
     /// Channels of the panel.
     channels: usize,
-    /// Channels of a pixel.
+    /// Elements from one pixel to the next.
     stride: usize,
 }
 

@@ -19,6 +19,18 @@ impl Geometry {
         self.size.map(|side| side.div_ceil(self.stride))
     }
 
+    /// The same for a kernel of one pixel, to which a sample is one row of pixels; others as they are.
+    pub fn in_one_row(&self) -> Self {
+        let [height, width] = self.size;
+        match (self.kernel, self.stride) {
+            (1, 1) => Self {
+                size: [1, height * width],
+                ..*self
+            },
+            _ => *self,
+        }
+    }
+
     /// Elements of one sample of the input.
     pub fn len_in(&self) -> usize {
         self.size[0] * self.size[1] * self.channels_in
@@ -43,9 +55,7 @@ pub(super) struct Frame {
     pub framed: [usize; 2],
     pub channels: usize,
     /// Zeros above and to the left.
-    before: usize,
-    /// From one pixel of the sample to the next: 2 leaves a zero between them.
-    dilation: usize,
+    pub before: usize,
     /// Height and width of the sample.
     size: [usize; 2],
 }
@@ -57,20 +67,19 @@ impl Frame {
             framed: geometry.size.map(|side| side + geometry.kernel - 1),
             channels: geometry.channels_in,
             before: geometry.kernel / 2,
-            dilation: 1,
             size: geometry.size,
         }
     }
 
-    /// The output's gradient, as the gradient of the input reads it: spread out by the stride, so
-    /// that what is left is a convolution of stride 1 with the kernel turned round, as much of which
-    /// hangs over on one side as on the other.
+    /// The output's gradient, as the gradient of the input reads it: a pixel lay in the windows of as
+    /// many outputs as half a kernel has strides, on either side.
     pub fn of_gradient(geometry: &Geometry) -> Self {
+        let around = (geometry.kernel / 2).div_ceil(geometry.stride);
         Self {
+            framed: geometry.size_out().map(|side| side + 2 * around),
             channels: geometry.channels_out,
-            dilation: geometry.stride,
+            before: around,
             size: geometry.size_out(),
-            ..Self::of_input(geometry)
         }
     }
 
@@ -107,16 +116,8 @@ impl Frame {
     fn fill_one(&self, sample: &[f32], frame: &mut [f32]) {
         let [_, width] = self.size;
         for (y, row) in sample.chunks_exact(width * self.channels).enumerate() {
-            let start =
-                (self.before + y * self.dilation) * self.row() + self.before * self.channels;
-            if self.dilation == 1 {
-                frame[start..start + row.len()].copy_from_slice(row);
-                continue;
-            }
-            for (x, pixel) in row.chunks_exact(self.channels).enumerate() {
-                let at = start + x * self.dilation * self.channels;
-                frame[at..at + self.channels].copy_from_slice(pixel);
-            }
+            let start = (self.before + y) * self.row() + self.before * self.channels;
+            frame[start..start + row.len()].copy_from_slice(row);
         }
     }
 }

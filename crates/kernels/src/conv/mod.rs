@@ -11,7 +11,9 @@
 // Bounds are asserted once a sample: checking every load would cost as much as the arithmetic.
 #[allow(unsafe_code)]
 mod correlate;
+mod few;
 mod geometry;
+mod phases;
 #[allow(unsafe_code)]
 mod tile;
 #[allow(unsafe_code)]
@@ -26,11 +28,13 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use self::correlate::Correlate;
+use self::few::Few;
 pub(crate) use self::geometry::Geometry;
 use self::geometry::{Frame, Framed};
+use self::phases::{Phase, phases};
 use self::weight_gradient::WeightGradient;
 pub(crate) use self::weights::Direction;
-use self::weights::{Packed, pack, unpack};
+use self::weights::unpack;
 use crate::buffer::written;
 
 /// Samples whose share of the weights' gradient is summed up before it joins the others'. A fixed
@@ -125,7 +129,6 @@ pub(crate) struct Correlation {
     arch: Arch,
     geometry: Geometry,
     frame: Frame,
-    stride: usize,
     /// Height and width of what comes out.
     size_out: [usize; 2],
     channels_out: usize,
@@ -135,7 +138,9 @@ pub(crate) struct Correlation {
 }
 
 enum Weights {
-    Direct(Packed),
+    Direct(Vec<Phase>),
+    /// By output channel: see [`few`].
+    Few(Vec<f32>),
     /// Panel by panel, transformed.
     Winograd(Vec<f32>),
 }
@@ -147,42 +152,41 @@ thread_local! {
 
 impl Correlation {
     pub fn new(arch: Arch, weight: &[f32], geometry: &Geometry, direction: Direction) -> Self {
-        let geometry = *geometry;
-        let (frame, stride, size_out, channels_out, len_in, len_out) = match direction {
+        let geometry = geometry.in_one_row();
+        let (size_out, [source, target], len_in, len_out) = match direction {
             Direction::Forward => (
-                Frame::of_input(&geometry),
-                geometry.stride,
                 geometry.size_out(),
-                geometry.channels_out,
+                [geometry.channels_in, geometry.channels_out],
                 geometry.len_in(),
                 geometry.len_out(),
             ),
             Direction::Backward => (
-                Frame::of_gradient(&geometry),
-                1,
                 geometry.size,
-                geometry.channels_in,
+                [geometry.channels_out, geometry.channels_in],
                 geometry.len_out(),
                 geometry.len_in(),
             ),
         };
-        let packed = pack(weight, &geometry, direction, lanes(arch), tile::WIDEST);
-        let weights = if winograd::suits(&geometry) {
-            let raised = winograd::RaiseAll {
-                packed: &packed,
-                channels_out,
-            };
-            Weights::Winograd(arch.dispatch(raised))
+        let (lanes, widest) = (lanes(arch), tile::WIDEST);
+        let alike = direction == Direction::Forward || geometry.stride == 1;
+        let (frame, mut phases) = phases(weight, &geometry, direction, lanes, widest);
+        let weights = if alike && few::suits(source, target, geometry.kernel, lanes) {
+            Weights::Few(few::pack(weight, &geometry, direction))
+        } else if winograd::suits(&geometry) {
+            let phase = phases.remove(0);
+            Weights::Winograd(arch.dispatch(winograd::RaiseAll {
+                packed: &phase.weights,
+                channels_out: target,
+            }))
         } else {
-            Weights::Direct(packed)
+            Weights::Direct(phases)
         };
         Self {
             arch,
             geometry,
             frame,
-            stride,
             size_out,
-            channels_out,
+            channels_out: target,
             len_in,
             len_out,
             weights,
@@ -231,20 +235,9 @@ impl Correlation {
                     out.chunks_mut(2 * rows * row).enumerate().for_each(band);
                 }
             }
-            Weights::Direct(weights) => {
+            Weights::Direct(_) | Weights::Few(_) => {
                 let mut scratch = FRAMED.take();
-                self.arch.dispatch(Correlate {
-                    framed: self.frame.fill(x, &mut scratch),
-                    row: self.frame.row(),
-                    channels: self.frame.channels,
-                    kernel: self.geometry.kernel,
-                    stride: self.stride,
-                    weights,
-                    bias: epilogue.bias,
-                    out: &mut *out,
-                    width: self.size_out[1],
-                    channels_out: self.channels_out,
-                });
+                self.run_direct(self.frame.fill(x, &mut scratch), epilogue.bias, out);
                 FRAMED.set(scratch);
                 if !epilogue.residual.is_empty() {
                     for (out, residual) in out.iter_mut().zip(epilogue.residual) {
@@ -255,6 +248,43 @@ impl Correlation {
                     out.iter_mut().for_each(|out| *out *= epilogue.gain);
                 }
             }
+        }
+    }
+}
+
+impl Correlation {
+    /// One framed sample, without what follows the sum.
+    fn run_direct(&self, framed: &[f32], bias: &[f32], out: &mut [f32]) {
+        let (size, channels_out) = (self.size_out, self.channels_out);
+        match &self.weights {
+            Weights::Few(weights) => self.arch.dispatch(Few {
+                framed,
+                frame: self.frame,
+                kernel: self.geometry.kernel,
+                stride: self.geometry.stride,
+                weights,
+                bias,
+                out,
+                width: size[1],
+                channels_out,
+            }),
+            Weights::Direct(phases) => {
+                for phase in phases
+                    .iter()
+                    .filter(|phase| size[0] > phase.to[0] && size[1] > phase.to[1])
+                {
+                    self.arch.dispatch(Correlate {
+                        framed,
+                        frame: self.frame,
+                        phase,
+                        bias,
+                        out: &mut *out,
+                        size,
+                        channels_out,
+                    });
+                }
+            }
+            Weights::Winograd(_) => unreachable!("samples are not framed for Winograd's tiles"),
         }
     }
 }
@@ -289,11 +319,30 @@ pub(crate) struct WeightSum {
     sum: Vec<f32>,
     /// Channels of the output, filled up to whole vectors.
     columns: usize,
+    /// Whether inputs and gradients have changed places: an output of few channels, which would leave
+    /// most of a vector empty, is then what the windows are taken from. The sum over all positions is
+    /// the same, with the places of the kernel in reverse.
+    exchanged: bool,
 }
 
 impl WeightSum {
     pub fn new(arch: Arch, geometry: &Geometry) -> Self {
-        let columns = geometry.channels_out.next_multiple_of(lanes(arch));
+        let lanes = lanes(arch);
+        let steps = |rows: usize, columns: usize| rows * columns.div_ceil(lanes);
+        let (channels_in, channels_out) = (geometry.channels_in, geometry.channels_out);
+        let exchanged = geometry.stride == 1
+            && !winograd::suits(geometry)
+            && steps(channels_out, channels_in) < steps(channels_in, channels_out);
+        let geometry = match exchanged {
+            true => &Geometry {
+                channels_in: channels_out,
+                channels_out: channels_in,
+                ..*geometry
+            },
+            false => geometry,
+        };
+        let geometry = &geometry.in_one_row();
+        let columns = geometry.channels_out.next_multiple_of(lanes);
         let places = match winograd::suits(geometry) {
             true => winograd::FREQUENCIES,
             false => geometry.kernel * geometry.kernel,
@@ -303,12 +352,17 @@ impl WeightSum {
             geometry: *geometry,
             sum: vec![0.0; places * geometry.channels_in * columns],
             columns,
+            exchanged,
         }
     }
 
     /// Adds samples `[n, height, width, channels_in]` and their outputs' gradients.
     pub fn add(&mut self, x: &[f32], gradient: &[f32]) {
         let geometry = &self.geometry;
+        let (x, gradient) = match self.exchanged {
+            true => (gradient, x),
+            false => (x, gradient),
+        };
         if winograd::suits(geometry) {
             self.arch.dispatch(winograd::Gradient {
                 x,
@@ -352,13 +406,30 @@ impl WeightSum {
             geometry,
             sum,
             columns,
+            exchanged,
         } = whole;
         let sum = match winograd::suits(&geometry) {
             true => arch.dispatch(winograd::LowerAll(&sum)),
             false => sum,
         };
-        Some(unpack(&sum, columns, &geometry))
+        let weight = unpack(&sum, columns, &geometry);
+        Some(match exchanged {
+            true => exchange(&weight, &geometry),
+            false => weight,
+        })
     }
+}
+
+/// Weights with inputs and outputs exchanged, and the kernel turned by half a turn.
+fn exchange(weight: &[f32], geometry: &Geometry) -> Vec<f32> {
+    let area = geometry.kernel * geometry.kernel;
+    let (from, to) = (geometry.channels_in, geometry.channels_out);
+    (0..from * to * area)
+        .map(|at| {
+            let (source, target, tap) = (at / (to * area), at / area % to, at % area);
+            weight[(target * from + source) * area + area - 1 - tap]
+        })
+        .collect()
 }
 
 /// How many samples' gradients to take at once: the sums of a tile are written once for all of them,

@@ -40,18 +40,20 @@ pub(crate) enum Direction {
     Backward,
 }
 
-/// Weights by panel, then place in the kernel, then channel summed over, then channel of the panel.
+/// Weights by panel, then place in the window, then channel summed over, then channel of the panel.
 pub(super) struct Packed {
     pub values: Vec<f32>,
-    /// Terms of one sum: places of the kernel times channels.
+    /// Terms of one sum: places of the window times channels.
     pub terms: usize,
 }
 
-/// Packs the weights `[channels_out, channels_in, kernel, kernel]`.
+/// Packs the weights `[channels_out, channels_in, kernel, kernel]` at those places of the kernel, in the
+/// order of the window.
 pub(super) fn pack(
     weight: &[f32],
     geometry: &Geometry,
     direction: Direction,
+    places: &[usize],
     lanes: usize,
     widest: usize,
 ) -> Packed {
@@ -60,7 +62,7 @@ pub(super) fn pack(
         Direction::Forward => (geometry.channels_in, geometry.channels_out),
         Direction::Backward => (geometry.channels_out, geometry.channels_in),
     };
-    let terms = area * sources;
+    let terms = places.len() * sources;
     let mut values = vec![0.0; terms * targets.div_ceil(lanes) * lanes];
     for panel in panels(targets, lanes, widest) {
         let width = panel.vectors * lanes;
@@ -71,11 +73,7 @@ pub(super) fn pack(
             Direction::Backward => (area, geometry.channels_in * area),
         };
         for from in 0..sources {
-            for tap in 0..area {
-                let place = match direction {
-                    Direction::Forward => tap,
-                    Direction::Backward => area - 1 - tap,
-                };
+            for (tap, place) in places.iter().enumerate() {
                 let column = &weight[panel.start * column_step + from * from_step + place..];
                 let row = &mut block[(tap * sources + from) * width..][..panel.channels];
                 for (value, weight) in row.iter_mut().zip(column.iter().step_by(column_step)) {
