@@ -161,7 +161,10 @@ fn check_upsample(x: &Tensor<4>, size: [usize; 2]) {
     let [_, height, width, channels] = x.dims();
     assert!(channels > 0, "x without channels");
     for (name, from, to) in [("height", height, size[0]), ("width", width, size[1])] {
-        assert!(to.div_ceil(2) == from, "a {name} of {from} enlarged to {to}");
+        assert!(
+            to.div_ceil(2) == from,
+            "a {name} of {from} enlarged to {to}"
+        );
     }
 }
 

@@ -20,7 +20,8 @@ use std::mem::MaybeUninit;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use self::tile::{Left, Right, Size, Store, most_rows, multiply, tiles};
+use self::softmax::Softmax;
+use self::tile::{Left, MOST_ROWS, Right, Size, Store, most_rows, multiply, tiles};
 use crate::buffer::{Columns, written};
 
 /// The sizes of an attention.
@@ -211,9 +212,9 @@ impl<'a> Rows<'a> {
     }
 
     /// The right factor of a product that sums over channels: for each vector of pixels, and each
-    /// channel, the values times `scale`, those of pixels that are not there zero.
+    /// channel, the values, those of pixels that are not there zero.
     #[inline(always)]
-    fn transposed<'b>(self, sizes: &Sizes, scale: f32, scratch: &mut Carver<'b>) -> Right<'b> {
+    fn transposed<'b>(self, sizes: &Sizes, scratch: &mut Carver<'b>) -> Right<'b> {
         let &Sizes {
             lanes,
             pixels,
@@ -221,24 +222,38 @@ impl<'a> Rows<'a> {
             ..
         } = sizes;
         let packed = scratch.take(sizes.keys * width);
-        let blocks = packed.chunks_exact_mut(lanes * width).enumerate();
-        for (block, packed) in blocks {
+        for (block, packed) in packed.chunks_exact_mut(lanes * width).enumerate() {
             let first = block * lanes;
             let there = lanes.min(pixels - first);
             if there < lanes {
                 packed.fill(0.0);
             }
-            for lane in 0..there {
-                let from = &self.values[(first + lane) * self.stride..][..width];
-                for (to, from) in packed[lane..].iter_mut().step_by(lanes).zip(from) {
-                    *to = from * scale;
-                }
-            }
+            transpose(self.from(first), [there, width], packed, lanes);
         }
         Right {
             values: packed,
             vector: lanes * width,
             step: lanes,
+        }
+    }
+}
+
+/// Writes `size[0]` rows of `size[1]` values as columns, into rows of `stride`.
+// Not inlined, and so compiled for any processor: where there is an instruction that scatters a
+// vector over memory it would be used, and is slower.
+#[inline(never)]
+fn transpose(from: Rows<'_>, [rows, width]: [usize; 2], into: &mut [f32], stride: usize) {
+    let row = |r: usize| &from.values[r * from.stride..][..width];
+    let fours = rows / 4 * 4;
+    for r in (0..fours).step_by(4) {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| row(r + i));
+        for ((((into, a), b), c), d) in into.chunks_mut(stride).zip(a).zip(b).zip(c).zip(d) {
+            into[r..r + 4].copy_from_slice(&[*a, *b, *c, *d]);
+        }
+    }
+    for r in fours..rows {
+        for (into, value) in into.chunks_mut(stride).zip(row(r)) {
+            into[r] = *value;
         }
     }
 }
@@ -257,9 +272,7 @@ impl Strip<'_> {
     fn write(&mut self, row: usize, values: &[f32], factor: f32) {
         // SAFETY: a strip is made once for each sample, head and third, and none overlap.
         #[allow(unsafe_code)]
-        let out = unsafe {
-            (self.columns).row(self.first + row, self.start, self.width)
-        };
+        let out = unsafe { (self.columns).row(self.first + row, self.start, self.width) };
         for (out, value) in out.iter_mut().zip(values) {
             out.write(value * factor);
         }
@@ -354,15 +367,16 @@ impl WithSimd for HeadForward<'_> {
         let block = most_rows::<S>();
         let len = keys * width + pixels * columns + block * (keys + columns);
         let scratch = &mut Carver::new(self.scratch, len);
-        let key = self.key.transposed(&sizes, self.geometry.scale(), scratch);
+        let key = self.key.transposed(&sizes, scratch);
         let value = self.value.filled_up(&sizes, scratch);
         let [scores, mixed] = [keys, columns].map(|row| scratch.take(block * row));
-        let mut sums = [0.0; 64];
+        let softmax = Softmax::new(simd, pixels, self.geometry.scale());
+        let mut sums = [0.0; MOST_ROWS];
         for (start, rows) in tiles(pixels, block) {
             let query = self.query.from(start).left();
             multiply(simd, query, key, scores, Store::Write, sizes.scores(rows));
             for (row, sum) in scores.chunks_exact_mut(keys).zip(&mut sums[..rows]) {
-                *sum = softmax::exponentials(simd, row, pixels);
+                *sum = softmax.exponentials(row);
             }
             let weights = Left {
                 values: scores,
@@ -408,10 +422,11 @@ impl WithSimd for HeadBackward<'_> {
         let len = 2 * keys * width + 5 * pixels * columns + block * (2 * keys + columns);
         let scratch = &mut Carver::new(self.scratch, len);
         let [query, key, value] = self.inputs;
-        let keys_across = key.transposed(&sizes, scale, scratch);
-        let values_across = value.transposed(&sizes, 1.0, scratch);
+        let keys_across = key.transposed(&sizes, scratch);
+        let values_across = value.transposed(&sizes, scratch);
         let [queries_along, keys_along, gradient_along] =
             [query, key, self.gradient].map(|rows| rows.filled_up(&sizes, scratch));
+        let softmax = Softmax::new(simd, pixels, scale);
         let [scores, slopes] = [(); 2].map(|()| scratch.take(block * keys));
         let dquery = scratch.take(block * columns);
         let [dkey, dvalue] = [(); 2].map(|()| scratch.take(pixels * columns));
@@ -422,10 +437,12 @@ impl WithSimd for HeadBackward<'_> {
             multiply(simd, query, keys_across, scores, Store::Write, size);
             let gradient = self.gradient.from(start).left();
             multiply(simd, gradient, values_across, slopes, Store::Write, size);
-            let pairs = scores.chunks_exact_mut(keys).zip(slopes.chunks_exact_mut(keys));
+            let pairs = scores
+                .chunks_exact_mut(keys)
+                .zip(slopes.chunks_exact_mut(keys));
             for (scores, slopes) in pairs.take(rows) {
-                let sum = softmax::exponentials(simd, scores, pixels);
-                softmax::gradient(simd, scores, sum, slopes, scale);
+                let sum = softmax.exponentials(scores);
+                softmax.gradient(scores, sum, slopes, scale);
             }
 
             let along_keys = |values| Left {
@@ -454,6 +471,43 @@ impl WithSimd for HeadBackward<'_> {
         for (strip, values) in self.outputs[1..].iter_mut().zip([dkey, dvalue]) {
             for (r, row) in values.chunks_exact(columns).enumerate() {
                 strip.write(r, row, 1.0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instruction_sets;
+
+    #[test]
+    fn every_instruction_set_gives_the_same_up_to_rounding() {
+        for (pixels, heads, width) in [(49, 2, 16), (70, 3, 5), (3, 1, 1)] {
+            let geometry = Geometry {
+                batch: 2,
+                pixels,
+                heads,
+                width,
+            };
+            let numbers =
+                |len: usize| -> Vec<f32> { (0..len).map(|i| (i as f32 * 0.7).sin()).collect() };
+            let len = 2 * pixels * geometry.channels();
+            let (qkv, gradient) = (numbers(3 * len), numbers(len));
+            let run = |arch| {
+                [
+                    forward(arch, &qkv, geometry),
+                    backward(arch, &qkv, &gradient, geometry),
+                ]
+                .concat()
+            };
+            let scalar = run(Arch::Scalar);
+            for (name, arch) in instruction_sets() {
+                let found = run(arch);
+                assert_eq!(found.len(), scalar.len());
+                for (found, exact) in found.iter().zip(&scalar) {
+                    assert!((found - exact).abs() < 1e-5, "{name}: {found} {exact}");
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 /// The most rows that [`each_row`] and [`with_size`] write out: both lists end there.
-const MOST_ROWS: usize = 14;
+pub(super) const MOST_ROWS: usize = 14;
 
 /// The most rows of a tile of two vectors that leave registers for both vectors and a broadcast.
 pub(super) const fn most_rows<S: Simd>() -> usize {

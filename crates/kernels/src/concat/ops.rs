@@ -24,12 +24,7 @@ impl Backward<Flex, 2> for Joining {
     /// Channels of both.
     type State = [usize; 2];
 
-    fn backward(
-        self,
-        recorded: Ops<Self::State, 2>,
-        grads: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
+    fn backward(self, recorded: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
         let [batch, height, width, channels] = dims(&gradient);
         let [of_a, of_b] = recorded.state;

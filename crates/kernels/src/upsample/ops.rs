@@ -33,12 +33,7 @@ pub(crate) struct Enlargement;
 impl Backward<Flex, 1> for Enlargement {
     type State = Geometry;
 
-    fn backward(
-        self,
-        recorded: Ops<Self::State, 1>,
-        grads: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
+    fn backward(self, recorded: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
         let geometry = recorded.state;
         let [node] = recorded.parents;
