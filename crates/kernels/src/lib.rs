@@ -13,14 +13,17 @@
 //! what a convolution sums over, what a normalisation shares and what a linear layer maps.
 
 mod activation;
+mod attention;
 // Memory that is not filled with zeros first.
 #[allow(unsafe_code)]
 mod buffer;
+mod concat;
 mod conv;
 mod fused;
 mod norm;
 mod ops;
 pub mod plain;
+mod upsample;
 // A load or store a vector: checking its bounds would cost as much as what is done with it.
 #[allow(unsafe_code)]
 mod vector;
@@ -152,6 +155,92 @@ pub fn norm_silu_conv2d(
         groups,
         gain,
     ))
+}
+
+/// Multi-head self-attention (Vaswani et al. 2017) between the pixels of a feature map:
+/// softmax(q·kᵀ/√d)·v for each head, whose d channels of queries, keys and values are neighbours.
+///
+/// # Shapes
+///
+/// - qkv: `[batch, pixels, 3·channels]`, the channels of the queries, then of the keys, then of the
+///   values
+/// - output: `[batch, pixels, channels]`
+///
+/// # Panics
+///
+/// If there are no channels, or not `heads` times as many as a whole number in each third.
+pub fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+    check_attention(&qkv, heads);
+    if !has_kernels(&qkv) {
+        return plain::attention(qkv, heads);
+    }
+    let qkv = qkv.into_dispatch();
+    Tensor::from_dispatch(Dispatch::attention_channels_last(qkv, heads))
+}
+
+/// Nearest-neighbour enlargement to twice the height and width, or one less: the last row or column
+/// is then cut off.
+///
+/// # Shapes
+///
+/// - x: `[batch, height, width, channels]`
+/// - output: `[batch, size[0], size[1], channels]`
+///
+/// # Panics
+///
+/// If `size` is neither twice the height and width nor one less, or x has no channels.
+pub fn upsample(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    check_upsample(&x, size);
+    if !has_kernels(&x) {
+        return plain::upsample(x, size);
+    }
+    let x = x.into_dispatch();
+    Tensor::from_dispatch(Dispatch::upsample_channels_last(x, size))
+}
+
+/// Two feature maps as one, with the channels of both.
+///
+/// # Shapes
+///
+/// - a, b: `[batch, height, width, channels]`, of any numbers of channels
+/// - output: `[batch, height, width, channels of a + channels of b]`
+///
+/// # Panics
+///
+/// If shapes or number types do not fit each other, or one has no channels.
+pub fn concat(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    check_concat(&a, &b);
+    if !has_kernels(&a) {
+        return plain::concat(a, b);
+    }
+    let [a, b] = [a, b].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::concat_channels_last(a, b))
+}
+
+fn check_attention(qkv: &Tensor<3>, heads: usize) {
+    let [_, _, thirds] = qkv.dims();
+    assert!(
+        heads > 0 && thirds > 0 && thirds % (3 * heads) == 0,
+        "{heads} heads of queries, keys and values in {thirds} channels"
+    );
+}
+
+fn check_upsample(x: &Tensor<4>, size: [usize; 2]) {
+    let [_, height, width, channels] = x.dims();
+    assert!(channels > 0, "x without channels");
+    for (name, from, to) in [("height", height, size[0]), ("width", width, size[1])] {
+        assert!(
+            to.div_ceil(2) == from,
+            "a {name} of {from} enlarged to {to}"
+        );
+    }
+}
+
+fn check_concat(a: &Tensor<4>, b: &Tensor<4>) {
+    let ([of_a @ .., channels], [of_b @ .., others]) = (a.dims(), b.dims());
+    assert_eq!(of_a, of_b, "batch, height and width");
+    assert!(channels > 0 && others > 0, "a map without channels");
+    assert_eq!(a.dtype(), b.dtype(), "number types");
 }
 
 fn check_conv2d(x: &Tensor<4>, weight: &Tensor<4>, bias: &Tensor<1>, stride: usize) {

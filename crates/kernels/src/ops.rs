@@ -11,7 +11,7 @@ use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
 use burn::tensor::TensorData;
 use pulp::Arch;
 
-use crate::{EPSILON, conv, fused, norm};
+use crate::{EPSILON, attention, concat, conv, fused, norm, upsample};
 
 /// The operations, on tensors `[batch, height, width, channels]` of f32.
 #[backend_extension(Flex, Autodiff)]
@@ -45,6 +45,15 @@ pub(crate) trait Ops: Backend {
         groups: usize,
         gain: f64,
     ) -> FloatTensor<Self>;
+
+    /// See [`crate::attention`].
+    fn attention_channels_last(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self>;
+
+    /// See [`crate::upsample`].
+    fn upsample_channels_last(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self>;
+
+    /// See [`crate::concat`].
+    fn concat_channels_last(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl Ops for Flex {
@@ -101,6 +110,18 @@ impl Ops for Flex {
         let inputs = [x, scale, shift, weight, bias, residual];
         let (forward, shape) = fused_forward(inputs.map(|t| t.to_contiguous()), groups, gain);
         tensor(forward.out, shape)
+    }
+
+    fn attention_channels_last(qkv: FlexTensor, heads: usize) -> FlexTensor {
+        attention::ops::forward(qkv, heads)
+    }
+
+    fn upsample_channels_last(x: FlexTensor, size: [usize; 2]) -> FlexTensor {
+        upsample::ops::forward(x, size)
+    }
+
+    fn concat_channels_last(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+        concat::ops::forward(a, b)
     }
 }
 
@@ -240,6 +261,47 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
                 };
                 graph.finish(state, output)
             }
+            OpsKind::UnTracked(graph) => graph.finish(output),
+        }
+    }
+
+    fn attention_channels_last(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
+        let prepared = attention::ops::Attention
+            .prepare::<C>([qkv.node()])
+            .compute_bound()
+            .stateful();
+        let output = Flex::attention_channels_last(qkv.primitive().clone(), heads);
+        match prepared {
+            OpsKind::Tracked(mut graph) => {
+                let state = (graph.checkpoint(&qkv), heads);
+                graph.finish(state, output)
+            }
+            OpsKind::UnTracked(graph) => graph.finish(output),
+        }
+    }
+
+    fn upsample_channels_last(x: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self> {
+        let geometry = upsample::ops::geometry(x.primitive(), size);
+        let prepared = upsample::ops::Enlargement
+            .prepare::<C>([x.node()])
+            .compute_bound()
+            .stateful();
+        let output = Flex::upsample_channels_last(x.into_primitive(), size);
+        match prepared {
+            OpsKind::Tracked(graph) => graph.finish(geometry, output),
+            OpsKind::UnTracked(graph) => graph.finish(output),
+        }
+    }
+
+    fn concat_channels_last(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let channels = [a.primitive(), b.primitive()].map(|t| dims::<4>(t)[3]);
+        let prepared = concat::ops::Joining
+            .prepare::<C>([a.node(), b.node()])
+            .compute_bound()
+            .stateful();
+        let output = Flex::concat_channels_last(a.into_primitive(), b.into_primitive());
+        match prepared {
+            OpsKind::Tracked(graph) => graph.finish(channels, output),
             OpsKind::UnTracked(graph) => graph.finish(output),
         }
     }
@@ -434,15 +496,15 @@ fn normalisation(x: &FlexTensor, groups: usize, silu: bool) -> (norm::Geometry, 
     (geometry, options)
 }
 
-fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
+pub(crate) fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
     tensor.shape().dims()
 }
 
 /// The values of a contiguous tensor.
-fn slice(tensor: &FlexTensor) -> &[f32] {
+pub(crate) fn slice(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("a contiguous tensor of f32")
 }
 
-fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }

@@ -1,8 +1,8 @@
 //! The same functions in Burn's own operations, for every backend and number type.
 
-use burn::tensor::activation::silu as activation;
+use burn::tensor::activation::{silu as activation, softmax};
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{DType, FloatDType, Tensor, module};
+use burn::tensor::{DType, FloatDType, Tensor, module, s};
 
 use crate::EPSILON;
 
@@ -79,4 +79,57 @@ pub fn norm_silu_conv2d(
         Some((residual, gain)) => out.add(residual).mul_scalar(gain),
         None => out,
     }
+}
+
+/// [`crate::attention`] by way of all the weights at once.
+///
+/// # Panics
+///
+/// As [`crate::attention`].
+pub fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+    crate::check_attention(&qkv, heads);
+    let [batch, pixels, thirds] = qkv.dims();
+    let width = thirds / 3 / heads;
+    // `[batch, heads, pixels, channels of a head]`
+    let [query, key, value] = [0, 1, 2].map(|third| {
+        qkv.clone()
+            .narrow(2, third * heads * width, heads * width)
+            .reshape([batch, pixels, heads, width])
+            .swap_dims(1, 2)
+    });
+    let scale = 1.0 / (width as f64).sqrt();
+    let scores = query.mul_scalar(scale).matmul(key.transpose());
+    softmax(scores, 3)
+        .matmul(value)
+        .swap_dims(1, 2)
+        .reshape([batch, pixels, heads * width])
+}
+
+/// [`crate::upsample`] by repeating rows and columns.
+///
+/// # Panics
+///
+/// As [`crate::upsample`].
+pub fn upsample(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    crate::check_upsample(&x, size);
+    let [batch, height, width, channels] = x.dims();
+    let doubled = x
+        .reshape([batch, height, 1, width, 1, channels])
+        .expand([batch, height, 2, width, 2, channels])
+        .reshape([batch, 2 * height, 2 * width, channels]);
+    if size == [2 * height, 2 * width] {
+        doubled
+    } else {
+        doubled.slice(s![.., 0..size[0], 0..size[1], ..])
+    }
+}
+
+/// [`crate::concat`] by Burn's own.
+///
+/// # Panics
+///
+/// As [`crate::concat`].
+pub fn concat(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    crate::check_concat(&a, &b);
+    Tensor::cat(vec![a, b], 3)
 }

@@ -4,9 +4,9 @@ use std::f64::consts::FRAC_1_SQRT_2;
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
-use crate::block::{GroupNorm, GroupNormConfig, convolve};
+use crate::block::{GroupNorm, GroupNormConfig, bias, convolve};
 use crate::network::Weights;
 
 /// Configuration of a [`SelfAttention`].
@@ -52,7 +52,8 @@ impl SelfAttentionConfig {
 /// GroupNorm, then multi-head attention with the pixels as its sequence, then the sum with the
 /// input scaled by 1/√2 (Ho et al. 2020; the scaling of Song et al. 2021, appendix H).
 ///
-/// Time and memory grow with the square of the number of pixels.
+/// Time grows with the square of the number of pixels; memory does not where [`kernels::attention`]
+/// has a kernel.
 #[derive(Module, Debug)]
 pub struct SelfAttention {
     norm: GroupNorm,
@@ -75,24 +76,20 @@ impl SelfAttention {
     /// If the number of heads does not divide the channels.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, height, width, channels] = x.dims();
-        let width_of_head = channels / self.heads;
-        let normed = self.norm.forward(x.clone(), None);
-        // `[batch, heads, pixels, channels of a head]`
-        let project = |conv: &Conv2d| {
-            convolve(conv, normed.clone())
-                .reshape([batch, height * width, self.heads, width_of_head])
-                .swap_dims(1, 2)
-        };
-        let [query, key, value] = [&self.query, &self.key, &self.value].map(project);
-
-        let scale = 1.0 / (width_of_head as f64).sqrt();
-        let scores = query.mul_scalar(scale).matmul(key.transpose());
-        let mixed = activation::softmax(scores, 3)
-            .matmul(value)
-            .swap_dims(1, 2)
-            .reshape([batch, height, width, channels]);
+        let qkv = self.project(self.norm.forward(x.clone(), None));
+        let qkv = qkv.reshape([batch, height * width, 3 * channels]);
+        let mixed = kernels::attention(qkv, self.heads).reshape([batch, height, width, channels]);
         x.add(convolve(&self.output, mixed))
             .mul_scalar(FRAC_1_SQRT_2)
+    }
+
+    /// Queries, keys and values, in this order along the channels: three layers in the record, and
+    /// one convolution.
+    fn project(&self, x: Tensor<4>) -> Tensor<4> {
+        let layers = [&self.query, &self.key, &self.value];
+        let weight = Tensor::cat(layers.map(|conv| conv.weight.val()).to_vec(), 0);
+        let bias = Tensor::cat(layers.map(bias).to_vec(), 0);
+        kernels::conv2d(x, weight, bias, 1)
     }
 }
 

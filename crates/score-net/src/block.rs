@@ -7,7 +7,7 @@ mod resampling;
 mod residual;
 
 pub use activation::silu;
-pub(crate) use convolution::{convolve, norm_silu_convolve};
+pub(crate) use convolution::{bias, convolve, norm_silu_convolve};
 pub use normalization::{GroupNorm, GroupNormConfig, Modulation};
 pub use resampling::{Downsample, DownsampleConfig, Upsample, UpsampleConfig};
 pub use residual::{ResidualBlock, ResidualBlockConfig};

@@ -20,8 +20,17 @@ use super::normalization::{GroupNorm, Modulation};
 ///
 /// If x has other channels than the layer was built for, or the layer has no bias.
 pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    kernels::conv2d(x, conv.weight.val(), bias(conv), conv.stride[0])
+}
+
+/// The bias of a layer.
+///
+/// # Panics
+///
+/// If it has none.
+pub(crate) fn bias(conv: &Conv2d) -> Tensor<1> {
     let bias = conv.bias.as_ref().expect("a convolution with a bias");
-    kernels::conv2d(x, conv.weight.val(), bias.val(), conv.stride[0])
+    bias.val()
 }
 
 /// GroupNorm, SiLU and a convolution of stride 1, and the sum with `residual` times `gain` where one is

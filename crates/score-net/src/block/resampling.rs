@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::tensor::{Tensor, s};
+use burn::tensor::Tensor;
 
 use super::convolution::convolve;
 use crate::network::Weights;
@@ -95,19 +95,9 @@ impl Upsample {
     ///
     /// # Panics
     ///
-    /// If `size` is above twice the size of x.
+    /// If `size` is neither twice the height and width of x nor one less.
     pub fn forward(&self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
-        let x = convolve(&self.conv, x);
-        let [batch, height, width, channels] = x.dims();
-        let doubled = x
-            .reshape([batch, height, 1, width, 1, channels])
-            .expand([batch, height, 2, width, 2, channels])
-            .reshape([batch, 2 * height, 2 * width, channels]);
-        if size == [2 * height, 2 * width] {
-            doubled
-        } else {
-            doubled.slice(s![.., 0..size[0], 0..size[1], ..])
-        }
+        kernels::upsample(convolve(&self.conv, x), size)
     }
 }
 

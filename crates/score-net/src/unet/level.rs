@@ -83,7 +83,7 @@ impl UpLevel {
                 let [_, height, width, _] = skip.dims();
                 x = up.forward(x, [height, width]);
             }
-            x = stage.forward(Tensor::cat(vec![x, skip], 3), embedding);
+            x = stage.forward(kernels::concat(x, skip), embedding);
         }
         x
     }

@@ -3,6 +3,9 @@
 //! Both are given the same f32 numbers, and the plain path is run in f64: what is measured is the
 //! kernels' error and not that of what they are compared with.
 
+mod attention;
+mod resampling;
+
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use kernels::{conv2d, group_norm, norm_silu_conv2d, plain};
 use proptest::prelude::*;

@@ -1,0 +1,39 @@
+//! Joining in Burn's autodiff graph.
+
+use burn::backend::Flex;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops};
+use burn::backend::flex::FlexTensor;
+
+use crate::ops::{dims, slice, tensor};
+
+/// a and b `[batch, height, width, channels]` joined along their channels.
+pub(crate) fn forward(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+    let [batch, height, width, of_a] = dims(&a);
+    let [.., of_b] = dims::<4>(&b);
+    let [a, b] = [a, b].map(|t| t.to_contiguous());
+    let out = super::join(slice(&a), slice(&b), [of_a, of_b]);
+    tensor(out, [batch, height, width, of_a + of_b])
+}
+
+#[derive(Debug)]
+pub(crate) struct Joining;
+
+impl Backward<Flex, 2> for Joining {
+    /// Channels of both.
+    type State = [usize; 2];
+
+    fn backward(self, recorded: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
+        let [batch, height, width, channels] = dims(&gradient);
+        let [of_a, of_b] = recorded.state;
+        let parts = [(0, of_a), (of_a, of_b)];
+        for (node, (start, count)) in recorded.parents.into_iter().zip(parts) {
+            if let Some(node) = node {
+                let part = super::part(slice(&gradient), channels, start, count);
+                grads.register::<Flex>(node.id, tensor(part, [batch, height, width, count]));
+            }
+        }
+    }
+}
