@@ -1,4 +1,4 @@
-//! The two layers that `kernels` computes itself, forward and backward, beside Burn's operations.
+//! The layers that `kernels` computes itself, forward and backward, beside Burn's operations.
 #![allow(missing_docs)]
 
 use benches::{devices, noting_memory};
@@ -9,9 +9,13 @@ use runtime::Selected;
 /// A feature map of the default network: batch, height, width, channels.
 const SHAPE: [usize; 4] = [32, 14, 14, 32];
 const GROUPS: usize = 8;
+const HEADS: usize = 4;
 
 type Convolution = fn(Tensor<4>, Tensor<4>, Tensor<1>, usize) -> Tensor<4>;
 type Normalisation = fn(Tensor<4>, Tensor<2>, Tensor<2>, usize, bool) -> Tensor<4>;
+type Attention = fn(Tensor<3>, usize) -> Tensor<3>;
+type Enlargement = fn(Tensor<4>, [usize; 2]) -> Tensor<4>;
+type Joining = fn(Tensor<4>, Tensor<4>) -> Tensor<4>;
 
 fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
@@ -20,7 +24,12 @@ fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
 }
 
 /// Times one layer's forward and backward pass.
-fn layer(c: &mut Criterion, name: &str, selected: &Selected, forward: impl Fn() -> Tensor<4>) {
+fn layer<const D: usize>(
+    c: &mut Criterion,
+    name: &str,
+    selected: &Selected,
+    forward: impl Fn() -> Tensor<D>,
+) {
     let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Elements(SHAPE[0] as u64));
     noting_memory(&format!("{name}/{}", selected.backend), selected, || {
@@ -39,7 +48,7 @@ fn layer(c: &mut Criterion, name: &str, selected: &Selected, forward: impl Fn() 
 }
 
 fn layers(c: &mut Criterion) {
-    let [batch, .., channels] = SHAPE;
+    let [batch, height, width, channels] = SHAPE;
     for selected in devices() {
         let device = &selected.device;
         let x = normal(SHAPE, device);
@@ -64,6 +73,30 @@ fn layers(c: &mut Criterion) {
         for (name, group_norm) in ways {
             layer(c, name, &selected, || {
                 group_norm(x.clone(), scale.clone(), shift.clone(), GROUPS, true)
+            });
+        }
+
+        let qkv = normal([batch, height * width, 3 * channels], device);
+        let ways: [(&str, Attention); 2] = [
+            ("attention/kernels", kernels::attention),
+            ("attention/plain", kernels::plain::attention),
+        ];
+        for (name, attention) in ways {
+            layer(c, name, &selected, || attention(qkv.clone(), HEADS));
+        }
+
+        let ways: [(&str, Enlargement, Joining); 2] = [
+            ("upsample/kernels", kernels::upsample, kernels::concat),
+            (
+                "upsample/plain",
+                kernels::plain::upsample,
+                kernels::plain::concat,
+            ),
+        ];
+        let low = normal([batch, height / 2, width / 2, channels], device);
+        for (name, upsample, concat) in ways {
+            layer(c, name, &selected, || {
+                concat(upsample(low.clone(), [height, width]), x.clone())
             });
         }
     }

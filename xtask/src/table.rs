@@ -26,7 +26,7 @@ impl Row {
     fn rate(&self) -> String {
         // A pass does one thing to each element.
         let unit = match self.subject.split('/').next() {
-            Some("train_step" | "conv2d" | "group_norm") => "images/s",
+            Some("train_step" | "conv2d" | "group_norm" | "attention" | "upsample") => "images/s",
             Some("evaluate") => "NFE/s",
             Some("solver_step") => "steps/s",
             _ => "elements/s",
