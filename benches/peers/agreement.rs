@@ -107,9 +107,8 @@ fn draw(
     let sigma_data = case.model.preconditioning.sigma_data;
     let sde = case.sde.build()?;
     let objective = Objective::new(case.training.objective, sde, prediction, sigma_data)?;
-    let mut drawn = Batch::default();
     let indices: Vec<_> = (0..batch).collect();
-    objective.draw(source, &indices, SEED, 0, &mut drawn);
+    let drawn = objective.draw(source, &indices, SEED, 0, 0);
     let mut noise = vec![0.0; drawn.noisy.len()];
     let len = noise.len() / batch;
     for (sample, noise) in noise.chunks_exact_mut(len).enumerate() {

@@ -58,12 +58,6 @@ impl Work {
     }
 }
 
-/// Into how many parts a batch is cut, each trained on by threads of its own.
-fn shards(batch: usize) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    2.min(batch).min(cores)
-}
-
 fn train(
     case: &Case,
     batch: usize,
@@ -72,7 +66,8 @@ fn train(
     let config = TrainingConfig {
         steps: u64::MAX,
         batch_size: batch,
-        shards: shards(batch),
+        // As many as there are cores, at most one a sample.
+        shards: None,
         // Losses are looked at seldom, as the other side never looks.
         check_every: 1000,
         ..case.training.clone()

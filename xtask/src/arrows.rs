@@ -17,7 +17,10 @@ const MAP: Map<'static> = &[
     ("solvers", &["sde-core"]),
     ("score-net", &["sde-core", "solvers", "kernels"]),
     ("evaluation", &["sde-core", "solvers", "score-net", "data"]),
-    ("training", &["sde-core", "solvers", "score-net", "data"]),
+    (
+        "training",
+        &["sde-core", "solvers", "kernels", "score-net", "data"],
+    ),
     (
         "tweedie",
         &[

@@ -11,10 +11,14 @@
 //! On every other backend, and for other number types, the same functions are written in Burn's own
 //! operations: see [`plain`], against which the kernels are tested.
 //!
-//! Tensors are `[batch, height, width, channels]`. A pixel's channels are then contiguous, which is
+//! [`adamw_ema`] is the optimiser's step, clipping and the weights' moving average included, as one
+//! pass over the memory of all parameters.
+//!
+//! Images are `[batch, height, width, channels]`. A pixel's channels are then contiguous, which is
 //! what a convolution sums over, what a normalisation shares and what a linear layer maps.
 
 mod activation;
+mod adamw;
 mod attention;
 // Memory that is not filled with zeros first.
 #[allow(unsafe_code)]
@@ -34,6 +38,8 @@ use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Tensor};
 
 use self::ops::Ops;
+
+pub use self::adamw::{Gradient, Moments, Parameter, Step, adamw_ema, global_norm};
 
 /// Added to a variance before its root, as in EDM and PyTorch.
 pub const EPSILON: f64 = 1e-5;

@@ -5,6 +5,16 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
+/// What a gradient of global norm `norm` is multiplied by, so that it has at most `max_norm` (0: any).
+pub(crate) fn clip_factor(norm: f64, max_norm: f64) -> f64 {
+    if max_norm > 0.0 {
+        // As PyTorch's clip_grad_norm_: the 1e-6 guards a norm of zero.
+        (max_norm / (norm + 1e-6)).min(1.0)
+    } else {
+        1.0
+    }
+}
+
 /// Scales `gradients` so that their global norm is at most `max_norm` (0: never), and returns the
 /// norm that they had, on the device: nothing here waits for it.
 ///
@@ -23,7 +33,7 @@ pub fn clip_global_norm<M: Module>(
     module.visit(&mut squares);
     let norm = squares.sum.sqrt();
     if max_norm > 0.0 {
-        // As PyTorch's clip_grad_norm_: the 1e-6 guards a norm of zero.
+        // As `clip_factor`, but on the device.
         let factor = norm.clone().add_scalar(1e-6).recip().mul_scalar(max_norm);
         let factor = factor.clamp_max(1.0);
         module.visit(&mut Scaling { gradients, factor });

@@ -1,7 +1,9 @@
 //! How to train, as plain data.
 
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::shards::cores;
 use crate::{ObjectiveConfig, TrainingError};
 
 /// The optimiser, its schedule, and when to report.
@@ -15,10 +17,10 @@ pub struct TrainingConfig {
     pub steps: u64,
     /// Samples a step.
     pub batch_size: usize,
-    /// Parts into which a batch is cut, each on a thread of its own. Burn's CPU backend works through
-    /// elementwise operations on one thread, so as many parts as cores is fastest there; a GPU wants
-    /// 1. The number is part of the result: gradients are added part by part.
-    pub shards: usize,
+    /// Parts into which a batch is cut, each on threads of its own; without it what suits the device,
+    /// see [`TrainingConfig::shards_on`]. The number is part of the result, by rounding: gradients are
+    /// added part by part.
+    pub shards: Option<usize>,
     /// The seed of the weights, the data's order, the times and the noise.
     pub seed: u64,
     /// The peak learning rate.
@@ -58,7 +60,7 @@ impl Default for TrainingConfig {
         Self {
             steps: 10_000,
             batch_size: 64,
-            shards: 1,
+            shards: None,
             seed: 0,
             learning_rate: 2e-4,
             warmup_steps: 500,
@@ -79,6 +81,21 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// The number of parts into which a batch is cut on `device`: [`TrainingConfig::shards`] if it is
+    /// set, else on the CPU one a core, whose backend works through elementwise operations on one
+    /// thread, but no more than there are samples; and on a GPU 1.
+    #[must_use]
+    pub fn shards_on(&self, device: &Device) -> usize {
+        self.shards.unwrap_or_else(|| {
+            let on_cpu = *device == Device::flex();
+            if on_cpu {
+                cores().clamp(1, self.batch_size.max(1))
+            } else {
+                1
+            }
+        })
+    }
+
     /// Refuses what cannot be trained with.
     ///
     /// # Errors
@@ -99,10 +116,10 @@ impl TrainingConfig {
                 "at least 1",
             ),
             (
-                (1..=self.batch_size).contains(&self.shards),
+                (self.shards).is_none_or(|shards| (1..=self.batch_size).contains(&shards)),
                 "shards",
-                self.shards.to_string(),
-                "at least 1 and at most batch_size",
+                self.shards.unwrap_or_default().to_string(),
+                "at least 1 and at most batch_size, or left out for what suits the device",
             ),
             (
                 self.learning_rate > 0.0 && self.learning_rate.is_finite(),
@@ -188,6 +205,23 @@ mod tests {
     }
 
     #[test]
+    fn shards_are_one_a_core_and_never_more_than_samples_unless_they_are_set() {
+        let on_cpu = |batch_size, shards| {
+            let config = TrainingConfig {
+                batch_size,
+                shards,
+                ..Default::default()
+            };
+            config.validate().unwrap();
+            config.shards_on(&Device::flex())
+        };
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(on_cpu(10_000, None), cores);
+        assert_eq!(on_cpu(1, None), 1);
+        assert_eq!(on_cpu(8, Some(3)), 3);
+    }
+
+    #[test]
     fn an_impossible_value_is_refused_by_the_name_of_its_field() {
         let refuse = |config: TrainingConfig, field: &str| {
             let message = config.validate().unwrap_err().to_string();
@@ -204,7 +238,7 @@ mod tests {
         );
         refuse(
             TrainingConfig {
-                shards: 65,
+                shards: Some(65),
                 ..base()
             },
             "training.shards",

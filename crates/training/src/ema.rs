@@ -13,23 +13,28 @@ pub fn warmed_up_decay(decay: f64, updates: u64) -> f64 {
     decay.min((1.0 + n) / (10.0 + n))
 }
 
-/// ema ← d·ema + (1 − d)·weights, parameter by parameter; no graph is kept.
+/// ema ← ema + (1 − d)·(weights − ema), parameter by parameter; no graph is kept.
 ///
 /// `average` must be a copy of `weights`: parameters are matched by their ids.
 #[must_use]
 pub fn updated<M: Module>(average: M, weights: &M, decay: f64) -> M {
-    let mut collected = Weights(GradientsParams::new());
-    weights.visit(&mut collected);
     average.map(&mut Average {
-        weights: collected.0,
+        weights: values(weights),
         decay,
     })
 }
 
-/// The weights by id. Burn's container for gradients is one for any tensors.
-struct Weights(GradientsParams);
+/// The values of a module's parameters by their ids, without a graph. Burn's container for gradients
+/// is one for any tensors.
+pub(crate) fn values<M: Module>(module: &M) -> GradientsParams {
+    let mut collected = Values(GradientsParams::new());
+    module.visit(&mut collected);
+    collected.0
+}
 
-impl ModuleVisitor for Weights {
+struct Values(GradientsParams);
+
+impl ModuleVisitor for Values {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.0.register(param.id, param.val().without_autodiff());
     }
@@ -47,7 +52,10 @@ impl ModuleMapper for Average {
         };
         let decay = self.decay;
         param.map(|average| {
-            average.without_autodiff().mul_scalar(decay) + weights.mul_scalar(1.0 - decay)
+            let average = average.without_autodiff();
+            // Not d·ema + (1 − d)·weights: d and 1 − d, rounded, do not add up to 1, and at
+            // d = 0.9999 the average would tend to 0.9998·weights.
+            average.clone() + (weights - average).mul_scalar(1.0 - decay)
         })
     }
 }
@@ -83,5 +91,17 @@ mod tests {
         // 1 − 0.9³.
         let value: f32 = average.weight.val().into_scalar();
         assert!((value - 0.271).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_average_of_what_stands_still_stands_still() {
+        let device = Device::flex();
+        let linear: Linear = LinearConfig::new(5, 7).with_bias(false).init(&device);
+        let values = |linear: &Linear| linear.weight.val().into_data();
+        let mut average = linear.clone();
+        for _ in 0..10_000 {
+            average = updated(average, &linear, 0.9999);
+        }
+        assert_eq!(values(&average), values(&linear));
     }
 }

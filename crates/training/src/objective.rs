@@ -6,6 +6,7 @@
 
 use data::Source;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
+use rayon::prelude::*;
 use sde_core::noise::{Role, fill_standard_normal, generator};
 use sde_core::{AffineSde, Marginal, Prediction, Sigma, Time};
 use serde::{Deserialize, Serialize};
@@ -176,40 +177,49 @@ impl Objective {
         }
     }
 
-    /// Fills `batch` for step `step` with the samples of `source` at `indices`: the times and the
-    /// noise are functions of (seed, step, place in the batch) alone.
+    /// The batch of step `step`, or the part of it that begins with its sample `first_sample`, from
+    /// the samples of `source` at `indices`: the times and the noise are functions of (seed, step,
+    /// place in the whole batch) alone.
     pub fn draw(
         &self,
         source: &dyn Source,
         indices: &[usize],
         seed: u64,
         step: u64,
-        batch: &mut Batch,
-    ) {
+        first_sample: u64,
+    ) -> Batch {
         let len: usize = source.sample_shape().iter().product();
-        batch.noisy.clear();
-        source.write_samples(indices, &mut batch.noisy);
-        batch.target.clear();
-        batch.target.reserve(batch.noisy.len());
-        batch.weights.clear();
-        batch.marginals.clear();
-        batch.times.clear();
-        let mut noise = vec![0.0; len];
-        for (sample, x) in batch.noisy.chunks_exact_mut(len).enumerate() {
-            let t = self.time(seed, step, sample as u64);
-            let marginal = self.sde.marginal(t);
-            fill_standard_normal(seed, sample as u64, step, Role::Forward, &mut noise);
-            let (x0_part, epsilon_part) = self.prediction.target(marginal);
-            for (x, &epsilon) in x.iter_mut().zip(&noise) {
-                let x0 = f64::from(*x);
-                *x = (marginal.alpha * x0 + marginal.sigma * epsilon) as f32;
-                batch
-                    .target
-                    .push((x0_part * x0 + epsilon_part * epsilon) as f32);
-            }
-            batch.weights.push(self.weight(t) as f32);
-            batch.marginals.push(marginal);
-            batch.times.push(t);
+        let mut noisy = Vec::new();
+        source.write_samples(indices, &mut noisy);
+        let mut target = vec![0.0; noisy.len()];
+        let times: Vec<Time> = (first_sample..)
+            .take(indices.len())
+            .map(|sample| self.time(seed, step, sample))
+            .collect();
+        let marginals: Vec<Marginal> = times.iter().map(|&t| self.sde.marginal(t)).collect();
+        (noisy.par_chunks_exact_mut(len))
+            .zip(target.par_chunks_exact_mut(len))
+            .zip(&marginals)
+            .enumerate()
+            .for_each_init(
+                || vec![0.0; len],
+                |noise, (sample, ((x, target), &marginal))| {
+                    let sample = first_sample + sample as u64;
+                    fill_standard_normal(seed, sample, step, Role::Forward, noise);
+                    let (x0_part, epsilon_part) = self.prediction.target(marginal);
+                    for ((x, target), &epsilon) in x.iter_mut().zip(target).zip(&*noise) {
+                        let x0 = f64::from(*x);
+                        *x = (marginal.alpha * x0 + marginal.sigma * epsilon) as f32;
+                        *target = (x0_part * x0 + epsilon_part * epsilon) as f32;
+                    }
+                },
+            );
+        Batch {
+            noisy,
+            target,
+            weights: times.iter().map(|&t| self.weight(t) as f32).collect(),
+            marginals,
+            times,
         }
     }
 }

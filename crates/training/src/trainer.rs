@@ -1,15 +1,15 @@
 //! One optimiser step at a time.
 
-use burn::module::Module;
-use burn::optim::{AdamWConfig, ModuleOptimizer};
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor};
 use data::{EpochOrder, Source};
-use score_net::{Model, ModelConfig, Network};
+use score_net::{Model, ModelConfig, Network, Preconditioning};
 use sde_core::{SdeConfig, Time};
 
 use crate::checkpoint::Weights;
-use crate::clipping::clip_global_norm;
-use crate::objective::Batch;
+use crate::gradient::{Part, gradient};
+use crate::optimizer::{Optimizer, Schedule};
 use crate::shards::Shards;
 use crate::{Objective, TrainingConfig, TrainingError, ema, learning_rate};
 
@@ -23,12 +23,10 @@ pub struct Trainer<'a> {
     source: &'a dyn Source,
     order: EpochOrder,
     device: Device,
-    model: Model,
-    average: Network,
-    optimizer: ModuleOptimizer,
+    preconditioning: Preconditioning,
+    optimizer: Optimizer,
     shards: Shards,
     step: u64,
-    batch: Batch,
     indices: Vec<usize>,
     unread: Vec<Unread>,
     read: Summary,
@@ -40,7 +38,6 @@ struct Unread {
     losses: Vec<Tensor<1>>,
     norm: Tensor<1>,
     times: Vec<Time>,
-    clipped_above: f64,
 }
 
 /// Sums over the steps that were looked at since the last report.
@@ -82,29 +79,21 @@ impl<'a> Trainer<'a> {
                 model: model.shape,
             });
         }
-        let device = device.clone().autodiff();
+        let device = device.clone().without_autodiff();
         let order = EpochOrder::new(source.len(), config.seed)?;
         let sigma_data = model.preconditioning.sigma_data;
         let model = model.init(config.seed, &device)?;
         let prediction = model.preconditioning.prediction();
         let objective = Objective::new(config.objective, sde.build()?, prediction, sigma_data)?;
-        let optimizer = AdamWConfig::new()
-            .with_beta_1(config.betas[0] as f32)
-            .with_beta_2(config.betas[1] as f32)
-            .with_epsilon(config.epsilon as f32)
-            .with_weight_decay(config.weight_decay as f32)
-            .init();
         Ok(Self {
             objective,
             source,
             order,
-            average: model.network.valid(),
+            optimizer: Optimizer::new(&config, model.network),
+            preconditioning: model.preconditioning,
+            shards: Shards::new(config.shards_on(&device))?,
             device,
-            model,
-            optimizer,
-            shards: Shards::new(config.shards)?,
             step: 0,
-            batch: Batch::default(),
             indices: Vec::new(),
             unread: Vec::new(),
             read: Summary::default(),
@@ -129,15 +118,19 @@ impl<'a> Trainer<'a> {
 
     /// The model with its averaged weights, ready for sampling.
     pub fn averaged_model(&self) -> Model {
-        Model {
-            network: self.average.clone(),
-            preconditioning: self.model.preconditioning,
-        }
+        self.with(self.optimizer.average())
     }
 
     /// The model as trained, without the average.
     pub fn model(&self) -> Model {
-        self.model.valid()
+        self.with(self.optimizer.network())
+    }
+
+    fn with(&self, network: Network) -> Model {
+        Model {
+            network,
+            preconditioning: self.preconditioning,
+        }
     }
 
     /// Takes one step: forward, backward, clip, AdamW, EMA.
@@ -146,39 +139,45 @@ impl<'a> Trainer<'a> {
     /// [`TrainingError::NotFinite`] at the first look that finds a loss or gradient that is not
     /// finite; there is one look every [`TrainingConfig::check_every`] steps.
     pub fn step(&mut self) -> Result<(), TrainingError> {
-        let (seed, batch_size) = (self.config.seed, self.config.batch_size);
-        self.order.indices(self.step, batch_size, &mut self.indices);
-        self.objective
-            .draw(self.source, &self.indices, seed, self.step, &mut self.batch);
-        let shape = self.source.sample_shape();
-        let gradient = self
-            .shards
-            .gradient(&self.model, &self.batch, shape, &self.device);
-        let mut gradients = gradient.parameters;
-        let norm = clip_global_norm(
-            &self.model.network,
-            &mut gradients,
-            self.config.clip_norm,
-            &self.device.clone().without_autodiff(),
-        );
-        let rate = learning_rate::learning_rate(&self.config, self.step);
-        self.model.network = self
-            .optimizer
-            .step(rate, self.model.network.clone(), gradients);
-        let decay = ema::warmed_up_decay(self.config.ema_decay, self.step);
-        self.average = ema::updated(self.average.clone(), &self.model.network, decay);
+        let samples = self.config.batch_size;
+        self.order.indices(self.step, samples, &mut self.indices);
+        let parts = self.shards.map(samples, |range| self.part(range));
+        let (mut gradients, mut losses, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        for part in parts {
+            gradients.push(part.gradient);
+            losses.push(part.losses);
+            times.extend(part.times);
+        }
+        let schedule = Schedule {
+            learning_rate: learning_rate::learning_rate(&self.config, self.step),
+            average_decay: ema::warmed_up_decay(self.config.ema_decay, self.step),
+        };
+        let norm = self.optimizer.step(gradients, schedule);
         self.step += 1;
         self.unread.push(Unread {
             step: self.step,
-            losses: gradient.losses,
+            losses,
             norm,
-            times: self.batch.times.clone(),
-            clipped_above: self.config.clip_norm,
+            times,
         });
         if self.unread.len() as u64 >= self.config.check_every {
             self.look()?;
         }
         Ok(())
+    }
+
+    /// Draws a part of this step's batch, and computes its gradient.
+    ///
+    /// Each part draws its own, on its own thread: that is as quick as drawing a step ahead, which
+    /// would take the same time from the same cores.
+    fn part(&self, range: Range<usize>) -> Part {
+        let (seed, first) = (self.config.seed, range.start as u64);
+        let indices = &self.indices[range];
+        let batch = (self.objective).draw(self.source, indices, seed, self.step, first);
+        let shape = self.source.sample_shape();
+        let model = self.with(self.optimizer.leaves());
+        let device = self.device.clone().autodiff();
+        gradient(&model, batch, self.indices.len(), shape, &device)
     }
 
     /// Reads what the last steps left on the device, and refuses to go on from what is not finite.
@@ -208,7 +207,7 @@ impl<'a> Trainer<'a> {
             self.read.steps += 1;
             self.read.loss += losses.iter().sum::<f64>() / losses.len() as f64;
             self.read.norm += norm;
-            let limit = unread.clipped_above;
+            let limit = self.config.clip_norm;
             self.read.clipped += u64::from(limit > 0.0 && norm > limit);
         }
         Ok(())
@@ -242,24 +241,22 @@ impl<'a> Trainer<'a> {
         self.look()?;
         Ok(Weights {
             step: self.step,
-            network: self.model.network.valid(),
-            average: self.average.clone(),
-            optimizer: self.optimizer.to_record(),
+            network: self.optimizer.network(),
+            average: self.optimizer.average(),
+            optimizer: self.optimizer.record(),
         })
     }
 
     /// Goes on from a checkpoint's weights, on this trainer's device.
     pub(crate) fn restore(&mut self, weights: Weights) {
         self.step = weights.step;
-        self.model.network = weights.network.train();
-        self.average = weights.average;
-        self.optimizer = self.optimizer.clone().load_record(weights.optimizer);
+        (self.optimizer).restore(weights.network, weights.average, weights.optimizer);
         self.unread.clear();
         self.read = Summary::default();
     }
 
     /// The device without autodiff, where checkpoints are read to.
     pub(crate) fn device(&self) -> Device {
-        self.device.clone().without_autodiff()
+        self.device.clone()
     }
 }

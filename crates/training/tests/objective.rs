@@ -136,11 +136,7 @@ fn a_batch_is_a_function_of_seed_and_step_and_holds_x_t_and_its_target() {
     let vp = VariancePreserving::default();
     let objective = objective(SdeConfig::Vp(vp), Prediction::V, ObjectiveConfig::default());
     let indices: Vec<usize> = (0..16).collect();
-    let draw = |seed, step| {
-        let mut batch = Batch::default();
-        objective.draw(&points, &indices, seed, step, &mut batch);
-        batch
-    };
+    let draw = |seed, step| objective.draw(&points, &indices, seed, step, 0);
     let batch = draw(5, 9);
     assert_eq!(batch, draw(5, 9));
     assert_ne!(batch.noisy, draw(5, 10).noisy);
@@ -157,6 +153,42 @@ fn a_batch_is_a_function_of_seed_and_step_and_holds_x_t_and_its_target() {
             assert!((back - f64::from(x0)).abs() < 1e-5);
         }
     }
+}
+
+#[test]
+fn a_batch_drawn_in_parts_on_any_threads_and_in_any_order_is_the_same() {
+    let points = Toy::TwoMoons.sample(64, 0);
+    let objective = objective(
+        SdeConfig::default(),
+        Prediction::V,
+        ObjectiveConfig::default(),
+    );
+    let indices: Vec<usize> = (0..16).map(|i| (i * 37) % 64).collect();
+    let whole = objective.draw(&points, &indices, 5, 9, 0);
+    let part = |range: std::ops::Range<usize>| {
+        objective.draw(&points, &indices[range.clone()], 5, 9, range.start as u64)
+    };
+    let mut parts = [part(11..16), part(0..3), part(3..11)];
+    parts.rotate_left(1);
+    let joined = |of: fn(&Batch) -> Vec<u64>| parts.iter().flat_map(of).collect::<Vec<_>>();
+    let of: [fn(&Batch) -> Vec<u64>; 4] = [
+        |batch| bits_of(&batch.noisy),
+        |batch| bits_of(&batch.target),
+        |batch| bits_of(&batch.weights),
+        |batch| batch.times.iter().map(|t| t.0.to_bits()).collect(),
+    ];
+    for of in of {
+        assert_eq!(joined(of), of(&whole));
+    }
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let again = pool.build().unwrap().install(|| part(0..16));
+        assert_eq!(again, whole);
+    }
+}
+
+fn bits_of(values: &[f32]) -> Vec<u64> {
+    values.iter().map(|x| u64::from(x.to_bits())).collect()
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn a_batch_in_two_parts_gives_the_gradient_of_the_whole() {
         let mut trainer = trainer(
             &points,
             TrainingConfig {
-                shards,
+                shards: Some(shards),
                 ..config(1)
             },
         );
@@ -104,6 +104,21 @@ fn a_batch_in_two_parts_gives_the_gradient_of_the_whole() {
     // The same sum in another order: a few roundings of f32.
     assert!((one.loss / two.loss - 1.0).abs() < 1e-5);
     assert!((one.grad_norm / two.grad_norm - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn a_batch_of_one_sample_needs_no_setting() {
+    let points = points();
+    let config = TrainingConfig {
+        batch_size: 1,
+        ..config(3)
+    };
+    assert_eq!(config.shards, None);
+    let mut trainer = trainer(&points, config);
+    for _ in 0..3 {
+        trainer.step().unwrap();
+    }
+    assert!(trainer.take_means().unwrap().unwrap().loss.is_finite());
 }
 
 #[test]
@@ -146,7 +161,7 @@ fn a_resumed_run_is_bit_identical_to_one_that_never_stopped() {
     let points = points();
     for shards in [1, 2] {
         let config = TrainingConfig {
-            shards,
+            shards: Some(shards),
             ..config(30)
         };
         let folder = tempfile::tempdir().unwrap();

@@ -4,10 +4,12 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use burn::tensor::Device;
 use clap::Args;
 use ndarray::Axis;
 use sde_core::noise::{Role, fill_standard_normal};
 use sde_core::{AffineSde, Marginal, Sigma, Time};
+use training::TrainingConfig;
 
 use crate::config::{Base, ExperimentConfig, Override};
 use crate::dataset::{Dataset, points_of};
@@ -81,6 +83,7 @@ fn summary(config: &ExperimentConfig, dataset: &Dataset, sde: &dyn AffineSde) ->
             model.preconditioning.sigma_data
         ),
     )?;
+    line("training", training(&config.training))?;
     line(
         "sampling",
         format!(
@@ -120,6 +123,18 @@ fn summary(config: &ExperimentConfig, dataset: &Dataset, sde: &dyn AffineSde) ->
         )?;
     }
     Ok(text.trim_end().to_owned())
+}
+
+/// How long, and in how many parts.
+fn training(config: &TrainingConfig) -> String {
+    let shards = match config.shards {
+        Some(shards) => format!("cut into {shards}"),
+        None => format!(
+            "cut into {} on this CPU, whole on a GPU",
+            config.shards_on(&Device::flex())
+        ),
+    };
+    format!("{} steps of {}, {shards}", config.steps, config.batch_size)
 }
 
 /// Five significant digits in a column of twelve.

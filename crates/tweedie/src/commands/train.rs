@@ -58,8 +58,9 @@ pub struct TrainArgs {
 }
 
 /// What may differ when a run goes on: whatever does not change what is learned.
-const CHANGEABLE: [&str; 7] = [
+const CHANGEABLE: [&str; 8] = [
     "training.steps",
+    "training.shards",
     "training.log_every",
     "training.sample_every",
     "training.checkpoint_every",
@@ -168,9 +169,11 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(config: ExperimentConfig, backend: Option<Backend>) -> Result<Self> {
+    fn new(mut config: ExperimentConfig, backend: Option<Backend>) -> Result<Self> {
         let selected = runtime::select(backend)?;
         selected.check()?;
+        // Written down with the run: on other cores it goes on with the same sums.
+        config.training.shards = Some(config.training.shards_on(&selected.device));
         let dataset = Dataset::load(&config.data)?;
         let sde = config.sde.build()?;
         let shape = dataset.source().sample_shape();

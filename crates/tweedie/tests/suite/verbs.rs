@@ -71,7 +71,8 @@ fn every_process_can_be_inspected() {
     let place = Place::with_config();
     for kind in ["vp", "ve", "sub-vp", "edm", "brownian"] {
         let line = format!("inspect --config tiny.toml --set sde.kind={kind} --out {kind}.png");
-        says(&said(&place, &line), &[kind, "MLP", "log-SNR"]);
+        let told = [kind, "MLP", "6 steps of 16, cut into", "log-SNR"];
+        says(&said(&place, &line), &told);
         assert!(image::open(place.path(format!("{kind}.png"))).is_ok());
     }
 }

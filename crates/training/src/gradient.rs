@@ -1,0 +1,53 @@
+//! The gradient of the loss over a part of a batch.
+
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use score_net::Model;
+use sde_core::Time;
+
+use crate::objective::Batch;
+
+/// What a part of a batch gives.
+pub(crate) struct Part {
+    /// Its share of the gradient of the mean loss over the whole batch.
+    pub gradient: GradientsParams,
+    /// The weighted mean squared error of each sample, `[samples]`.
+    pub losses: Tensor<1>,
+    /// The time of each sample.
+    pub times: Vec<Time>,
+}
+
+/// The gradient of `model` for a part of a batch that has `samples` in all, each of `shape`.
+///
+/// The model's leaves must be its own. Graphs that share their leaves share a lock, and Burn 0.22
+/// takes two such locks in either order when one thread goes forward while another goes backward: it
+/// deadlocks.
+pub(crate) fn gradient(
+    model: &Model,
+    part: Batch,
+    samples: usize,
+    [channels, height, width]: [usize; 3],
+    device: &Device,
+) -> Part {
+    let here = part.times.len();
+    let upload = |values: Vec<f32>| -> Tensor<4> {
+        Tensor::from_data(
+            TensorData::new(values, [here, channels, height, width]),
+            device,
+        )
+    };
+    let output = model.forward(upload(part.noisy), &part.marginals);
+    let error = output - upload(part.target);
+    let mean_square = error
+        .square()
+        .reshape([here, channels * height * width])
+        .mean_dim(1);
+    let weights = Tensor::from_data(TensorData::new(part.weights, [here]), device);
+    let losses: Tensor<1> = mean_square.reshape([here]) * weights;
+    let mean = losses.clone().sum().div_scalar(samples as f64);
+    Part {
+        gradient: GradientsParams::from_grads(mean.backward(), &model.network),
+        losses: losses.without_autodiff(),
+        times: part.times,
+    }
+}
