@@ -26,6 +26,7 @@ const MAP: Map<'static> = &[
         &[
             "sde-core",
             "solvers",
+            "kernels",
             "score-net",
             "runtime",
             "data",

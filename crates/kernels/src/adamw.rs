@@ -7,6 +7,8 @@ use burn::tensor::{DType, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::{Kernels, chosen};
+
 /// Numbers that a thread works through at a time. Where a tensor is cut depends on nothing else, so
 /// sums do not depend on the number of threads.
 const CHUNK: usize = 8192;
@@ -39,13 +41,16 @@ pub struct Moments<const D: usize> {
 
 impl Parameter {
     /// A parameter that has seen no gradient yet. None where there is no kernel: on another backend
-    /// than Flex, under autodiff, or in another number type than f32.
+    /// than Flex, under autodiff, in another number type than f32, or where [`Kernels::Plain`] is chosen.
     ///
     /// # Panics
     ///
     /// If the average has another shape.
     pub fn new<const D: usize>(value: Tensor<D>, average: Tensor<D>) -> Option<Self> {
         assert_eq!(value.dims(), average.dims(), "shape of the average");
+        if chosen() == Kernels::Plain {
+            return None;
+        }
         let (value, average) = (memory(value)?, memory(average)?);
         let zeros = || FlexTensor::zeros(value.shape(), DType::F32);
         Some(Self {

@@ -45,6 +45,9 @@ Environment:
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    /// How flex computes: by this project's kernels (own) or by Burn's operations (plain)
+    #[arg(long, value_name = "KERNELS", global = true, default_value_t)]
+    kernels: kernels::Kernels,
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
+    kernels::choose(cli.kernels);
     match &cli.verb {
         Verb::Train(args) => train::run(args),
         Verb::Sample(args) => sample::run(args),
