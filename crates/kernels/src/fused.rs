@@ -49,7 +49,7 @@ pub(crate) fn forward(
     arch: Arch,
     x: &[f32],
     [scale, shift]: [&[f32]; 2],
-    weight: &[f32],
+    correlation: &Correlation,
     epilogue: Epilogue<'_>,
     geometry: Geometry,
 ) -> norm::Forward {
@@ -60,7 +60,6 @@ pub(crate) fn forward(
     } = geometry;
     let (channels, groups, batch) = (sizes.channels, sizes.groups, conv.batch);
     let split = batch < rayon::current_num_threads();
-    let correlation = Correlation::new(arch, weight, &conv, Direction::Forward);
     let (mut mean, mut rate) = (vec![0.0; batch * groups], vec![0.0; batch * groups]);
     let out = written(batch * conv.len_out(), |out| {
         if out.is_empty() {

@@ -27,6 +27,7 @@ mod choice;
 mod concat;
 mod conv;
 mod fused;
+mod kept;
 mod norm;
 mod ops;
 pub mod plain;

@@ -11,7 +11,8 @@ use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
 use burn::tensor::TensorData;
 use pulp::Arch;
 
-use crate::{EPSILON, attention, concat, conv, fused, norm, upsample};
+use crate::conv::{Correlation, Direction};
+use crate::{EPSILON, attention, concat, conv, fused, kept, norm, upsample};
 
 /// The operations, on tensors `[batch, height, width, channels]` of f32.
 #[backend_extension(Flex, Autodiff)]
@@ -65,15 +66,8 @@ impl Ops for Flex {
     ) -> FlexTensor {
         let geometry = convolution(&x, &weight, stride);
         let [x, weight, bias] = [x, weight, bias].map(|t| t.to_contiguous());
-        let out = conv::forward(
-            Arch::new(),
-            slice(&x),
-            slice(&weight),
-            slice(&bias),
-            &geometry,
-        );
-        let [height, width] = geometry.size_out();
-        tensor(out, [geometry.batch, height, width, geometry.channels_out])
+        let correlation = kept::correlation(&weight, &geometry);
+        convolved(&correlation, &x, &bias, &geometry)
     }
 
     fn group_norm_channels_last(
@@ -107,8 +101,10 @@ impl Ops for Flex {
         groups: usize,
         gain: f64,
     ) -> FlexTensor {
-        let inputs = [x, scale, shift, weight, bias, residual];
-        let (forward, shape) = fused_forward(inputs.map(|t| t.to_contiguous()), groups, gain);
+        let inputs = [x, scale, shift, weight, bias, residual].map(|t| t.to_contiguous());
+        let geometry = normalised_convolution(&inputs[0], &inputs[3], groups);
+        let correlation = kept::correlation(&inputs[3], &geometry.conv);
+        let (forward, shape) = fused_forward(&correlation, &inputs, geometry, gain);
         tensor(forward.out, shape)
     }
 
@@ -125,21 +121,37 @@ impl Ops for Flex {
     }
 }
 
+/// Of contiguous x and bias.
+fn convolved(
+    correlation: &Correlation,
+    x: &FlexTensor,
+    bias: &FlexTensor,
+    geometry: &conv::Geometry,
+) -> FlexTensor {
+    let epilogue = conv::Epilogue {
+        bias: slice(bias),
+        ..conv::Epilogue::default()
+    };
+    let [height, width] = geometry.size_out();
+    let shape = [geometry.batch, height, width, geometry.channels_out];
+    tensor(correlation.run(slice(x), epilogue, geometry.batch), shape)
+}
+
 /// Of contiguous x, scale, shift, weight, bias and residual.
 fn fused_forward(
-    [x, scale, shift, weight, bias, residual]: [FlexTensor; 6],
-    groups: usize,
+    correlation: &Correlation,
+    [x, scale, shift, _, bias, residual]: &[FlexTensor; 6],
+    geometry: fused::Geometry,
     gain: f64,
 ) -> (norm::Forward, [usize; 4]) {
-    let geometry = normalised_convolution(&x, &weight, groups);
     let epilogue = conv::Epilogue {
-        bias: slice(&bias),
-        residual: slice(&residual),
+        bias: slice(bias),
+        residual: slice(residual),
         gain: gain as f32,
     };
-    let affine = [slice(&scale), slice(&shift)];
+    let affine = [slice(scale), slice(shift)];
     let arch = Arch::new();
-    let forward = fused::forward(arch, slice(&x), affine, slice(&weight), epilogue, geometry);
+    let forward = fused::forward(arch, slice(x), affine, correlation, epilogue, geometry);
     let [height, width] = geometry.conv.size_out();
     let shape = [
         geometry.conv.batch,
@@ -148,6 +160,11 @@ fn fused_forward(
         geometry.conv.channels_out,
     ];
     (forward, shape)
+}
+
+/// Weights that change at every step, laid out for this one.
+fn laid_out(weight: &FlexTensor, geometry: &conv::Geometry) -> Correlation {
+    Correlation::new(Arch::new(), slice(weight), geometry, Direction::Forward)
 }
 
 fn normalised_convolution(x: &FlexTensor, weight: &FlexTensor, groups: usize) -> fused::Geometry {
@@ -170,12 +187,11 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
             .prepare::<C>([x.node(), weight.node(), bias.node()])
             .compute_bound()
             .stateful();
-        let output = Flex::conv2d_channels_last(
-            x.primitive().clone(),
-            weight.primitive().clone(),
-            bias.into_primitive(),
-            stride,
-        );
+        let geometry = convolution(x.primitive(), weight.primitive(), stride);
+        let [contiguous, weights] = [&x, &weight].map(|t| t.primitive().to_contiguous());
+        let bias = bias.into_primitive().to_contiguous();
+        let correlation = laid_out(&weights, &geometry);
+        let output = convolved(&correlation, &contiguous, &bias, &geometry);
         match prepared {
             OpsKind::Tracked(mut graph) => {
                 let state = (graph.checkpoint(&x), graph.checkpoint(&weight), stride);
@@ -246,7 +262,9 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
             .compute_bound()
             .stateful();
         let contiguous = inputs.each_ref().map(|t| t.primitive().to_contiguous());
-        let (forward, shape) = fused_forward(contiguous, groups, gain);
+        let geometry = normalised_convolution(&contiguous[0], &contiguous[3], groups);
+        let correlation = laid_out(&contiguous[3], &geometry.conv);
+        let (forward, shape) = fused_forward(&correlation, &contiguous, geometry, gain);
         let output = tensor(forward.out, shape);
         match prepared {
             OpsKind::Tracked(mut graph) => {

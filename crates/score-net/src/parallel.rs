@@ -17,8 +17,13 @@ pub(crate) fn by_sample(
 ) -> Tensor<4> {
     let [batch, ..] = x.dims();
     let parts = rayon::current_num_threads().min(batch / FEWEST);
-    if parts < 2 || x.device() != Device::flex() || x.is_autodiff() {
+    if x.device() != Device::flex() || x.is_autodiff() {
         return network(x);
+    }
+    if parts < 2 {
+        // From a thread of the pool, what is parallel inside an operation goes on at once; from any
+        // other it is handed over, and waited for, each time.
+        return rayon::scope(|_| network(x));
     }
     let bound = |part: usize| batch * part / parts;
     let outputs: Vec<Tensor<4>> = (0..parts)

@@ -58,22 +58,6 @@ fn lanes(arch: Arch) -> usize {
     arch.dispatch(Lanes)
 }
 
-/// The output `[batch, height, width, channels_out]` for x `[batch, height, width, channels_in]`
-/// and weights `[channels_out, channels_in, kernel, kernel]`.
-pub(crate) fn forward(
-    arch: Arch,
-    x: &[f32],
-    weight: &[f32],
-    bias: &[f32],
-    geometry: &Geometry,
-) -> Vec<f32> {
-    let epilogue = Epilogue {
-        bias,
-        ..Epilogue::default()
-    };
-    Correlation::new(arch, weight, geometry, Direction::Forward).run(x, epilogue, geometry.batch)
-}
-
 /// The gradient of x from that of the output.
 pub(crate) fn input_gradient(
     arch: Arch,
@@ -191,6 +175,15 @@ impl Correlation {
             len_out,
             weights,
         }
+    }
+
+    /// The size of the weights as they are laid out.
+    pub fn bytes(&self) -> usize {
+        let floats = match &self.weights {
+            Weights::Direct(phases) => phases.iter().map(|phase| phase.weights.values.len()).sum(),
+            Weights::Few(weights) | Weights::Winograd(weights) => weights.len(),
+        };
+        floats * size_of::<f32>()
     }
 
     /// All samples, on as many threads as there are.
@@ -477,6 +470,21 @@ fn fill_up<'a>(
 mod tests {
     use super::*;
     use crate::instruction_sets;
+
+    fn forward(
+        arch: Arch,
+        x: &[f32],
+        weight: &[f32],
+        bias: &[f32],
+        geometry: &Geometry,
+    ) -> Vec<f32> {
+        let epilogue = Epilogue {
+            bias,
+            ..Epilogue::default()
+        };
+        let correlation = Correlation::new(arch, weight, geometry, Direction::Forward);
+        correlation.run(x, epilogue, geometry.batch)
+    }
 
     fn numbers(len: usize) -> Vec<f32> {
         (0..len).map(|i| (i as f32 * 0.7).sin()).collect()
