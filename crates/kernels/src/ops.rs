@@ -302,7 +302,12 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         let geometry = upsample::ops::geometry(x.primitive(), size);
         let prepared = upsample::ops::Enlargement
             .prepare::<C>([x.node()])
-            .compute_bound()
+            .memory_bound()
+            .retro_forward(upsample::ops::Again {
+                x: x.node().id(),
+                size,
+            })
+            .parents([&x])
             .stateful();
         let output = Flex::upsample_channels_last(x.into_primitive(), size);
         match prepared {
@@ -315,7 +320,12 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         let channels = [a.primitive(), b.primitive()].map(|t| dims::<4>(t)[3]);
         let prepared = concat::ops::Joining
             .prepare::<C>([a.node(), b.node()])
-            .compute_bound()
+            .memory_bound()
+            .retro_forward(concat::ops::Again {
+                a: a.node().id(),
+                b: b.node().id(),
+            })
+            .parents([&a, &b])
             .stateful();
         let output = Flex::concat_channels_last(a.into_primitive(), b.into_primitive());
         match prepared {

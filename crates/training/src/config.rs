@@ -21,6 +21,9 @@ pub struct TrainingConfig {
     /// see [`TrainingConfig::shards_on`]. The number is part of the result, by rounding: gradients are
     /// added part by part.
     pub shards: Option<usize>,
+    /// Whether activations that are quickly computed again, such as joined feature maps, are not kept
+    /// for the backward pass: less memory for more time, and the same result.
+    pub gradient_checkpointing: bool,
     /// The seed of the weights, the data's order, the times and the noise.
     pub seed: u64,
     /// The peak learning rate.
@@ -61,6 +64,7 @@ impl Default for TrainingConfig {
             steps: 10_000,
             batch_size: 64,
             shards: None,
+            gradient_checkpointing: false,
             seed: 0,
             learning_rate: 2e-4,
             warmup_steps: 500,

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use data::{EpochOrder, Source};
 use score_net::{Model, ModelConfig, Network, Preconditioning};
 use sde_core::{SdeConfig, Time};
@@ -30,6 +31,16 @@ pub struct Trainer<'a> {
     indices: Vec<usize>,
     unread: Vec<Unread>,
     read: Summary,
+}
+
+/// Marks parameters for gradient checkpointing, which all that meet in an operation must agree on.
+struct Checkpointed;
+
+impl ModuleMapper for Checkpointed {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let strategy = GradientCheckpointingStrategy::Balanced;
+        param.map(|tensor| tensor.with_gradient_checkpointing_strategy(strategy))
+    }
 }
 
 /// What a step left on the device, not looked at yet.
@@ -175,8 +186,13 @@ impl<'a> Trainer<'a> {
         let indices = &self.indices[range];
         let batch = (self.objective).draw(self.source, indices, seed, self.step, first);
         let shape = self.source.sample_shape();
-        let model = self.with(self.optimizer.leaves());
-        let device = self.device.clone().autodiff();
+        let mut device = self.device.clone().autodiff();
+        let mut leaves = self.optimizer.leaves();
+        if self.config.gradient_checkpointing {
+            device = device.gradient_checkpointing();
+            leaves = leaves.map(&mut Checkpointed);
+        }
+        let model = self.with(leaves);
         gradient(&model, batch, self.indices.len(), shape, &device)
     }
 

@@ -441,3 +441,42 @@ fn the_average_has_no_graph_and_the_model_for_sampling_no_autodiff() {
             .all(|device| !device.is_autodiff())
     );
 }
+
+#[test]
+fn gradient_checkpointing_changes_no_bit() {
+    let pixels = ndarray::Array4::from_shape_fn((8, 1, 12, 12), |(n, _, y, x)| {
+        ((n * 31 + y * 28 + x * 7) % 256) as u8
+    });
+    let images = data::ImageSet::new(pixels, None).unwrap();
+    let unet = ModelConfig {
+        shape: [1, 12, 12],
+        network: NetworkConfig::UNet(UNetConfig {
+            channels: 8,
+            blocks: 1,
+            groups: 4,
+            embedding: 16,
+            ..UNetConfig::default()
+        }),
+        preconditioning: PreconditioningConfig::default(),
+    };
+    let trained = |gradient_checkpointing| {
+        let config = TrainingConfig {
+            gradient_checkpointing,
+            batch_size: 4,
+            shards: Some(2),
+            ..config(5)
+        };
+        let device = Device::flex();
+        let mut trainer =
+            Trainer::new(config, SdeConfig::default(), &unet, &images, &device).unwrap();
+        for _ in 0..5 {
+            trainer.step().unwrap();
+        }
+        let x = Tensor::<4>::ones([1, 1, 12, 12], &device);
+        let vp = SdeConfig::default().build().unwrap();
+        let marginal = vp.marginal(sde_core::Time(0.5));
+        let output = trainer.model().forward(x, &[marginal]).into_data();
+        output.iter::<f32>().map(f32::to_bits).collect::<Vec<u32>>()
+    };
+    assert_eq!(trained(false), trained(true));
+}

@@ -1,7 +1,10 @@
 //! Joining in Burn's autodiff graph.
 
 use burn::backend::Flex;
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::retro_forward::RetroForward;
+use burn::backend::autodiff::checkpoint::state::BackwardStates;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::flex::FlexTensor;
@@ -15,6 +18,20 @@ pub(crate) fn forward(a: FlexTensor, b: FlexTensor) -> FlexTensor {
     let [a, b] = [a, b].map(|t| t.to_contiguous());
     let out = super::join(slice(&a), slice(&b), [of_a, of_b]);
     tensor(out, [batch, height, width, of_a + of_b])
+}
+
+/// Joins both again, where gradient checkpointing did not keep the result.
+#[derive(Debug)]
+pub(crate) struct Again {
+    pub a: NodeId,
+    pub b: NodeId,
+}
+
+impl RetroForward for Again {
+    fn forward(&self, states: &mut BackwardStates, out: NodeId) {
+        let [a, b] = [self.a, self.b].map(|node| states.get_state::<FlexTensor>(&node));
+        states.save(out, forward(a, b));
+    }
 }
 
 #[derive(Debug)]

@@ -1,7 +1,10 @@
 //! Enlargement in Burn's autodiff graph.
 
 use burn::backend::Flex;
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::retro_forward::RetroForward;
+use burn::backend::autodiff::checkpoint::state::BackwardStates;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::flex::FlexTensor;
@@ -24,6 +27,20 @@ pub(crate) fn geometry(x: &FlexTensor, to: [usize; 2]) -> Geometry {
         from: [height, width],
         to,
         channels,
+    }
+}
+
+/// Enlarges again, where gradient checkpointing did not keep the result.
+#[derive(Debug)]
+pub(crate) struct Again {
+    pub x: NodeId,
+    pub size: [usize; 2],
+}
+
+impl RetroForward for Again {
+    fn forward(&self, states: &mut BackwardStates, out: NodeId) {
+        let x = states.get_state::<FlexTensor>(&self.x);
+        states.save(out, forward(x, self.size));
     }
 }
 

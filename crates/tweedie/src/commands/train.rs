@@ -58,9 +58,10 @@ pub struct TrainArgs {
 }
 
 /// What may differ when a run goes on: whatever does not change what is learned.
-const CHANGEABLE: [&str; 8] = [
+const CHANGEABLE: [&str; 9] = [
     "training.steps",
     "training.shards",
+    "training.gradient_checkpointing",
     "training.log_every",
     "training.sample_every",
     "training.checkpoint_every",
