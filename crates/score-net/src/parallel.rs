@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
+use tracing::trace_span;
 
 /// The fewest samples of a part: with fewer, what is done once a part is most of what is done.
 const FEWEST: usize = 4;
@@ -20,6 +21,8 @@ pub(crate) fn by_sample(
     if x.device() != Device::flex() || x.is_autodiff() {
         return network(x);
     }
+    // This thread waits meanwhile.
+    let _span = trace_span!(target: "profile::waiting", "parts").entered();
     if parts < 2 {
         // From a thread of the pool, what is parallel inside an operation goes on at once; from any
         // other it is handed over, and waited for, each time.
