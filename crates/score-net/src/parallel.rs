@@ -16,6 +16,7 @@ pub(crate) fn by_sample(
     x: Tensor<4>,
     network: impl Fn(Tensor<4>) -> Tensor<4> + Sync + Send,
 ) -> Tensor<4> {
+    let network = |x| trace_span!(target: "profile::phase", "forward").in_scope(|| network(x));
     let [batch, ..] = x.dims();
     let parts = rayon::current_num_threads().min(batch / FEWEST);
     if x.device() != Device::flex() || x.is_autodiff() {
