@@ -5,7 +5,7 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use crate::command::{Command, target_dir};
 use crate::forward::Backend;
-use crate::{peers, table};
+use crate::{peers, profile, table};
 
 #[derive(Debug, ClapArgs)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -18,6 +18,8 @@ pub struct Args {
     /// Print the table of the last measurements and measure nothing
     #[arg(long)]
     table: bool,
+    #[command(flatten)]
+    profile: profile::Args,
     /// Handed on to criterion, such as a filter on names
     #[arg(last = true)]
     rest: Vec<String>,
@@ -33,6 +35,9 @@ enum Other {
 pub fn run(args: &Args) -> Result<()> {
     if let Some(Other::Peers(args)) = &args.other {
         return peers::run(args);
+    }
+    if args.profile.profile {
+        return profile::run(&args.profile);
     }
     if !args.table {
         command(&args.backend, &args.rest)?.run()?;
@@ -89,6 +94,35 @@ mod tests {
         let peers = parse(&["peers", "--rows", "default/train/16"]).unwrap();
         assert!(peers.args.other.is_some());
         assert!(parse(&["--backend", "wgpu", "peers"]).is_err());
+    }
+
+    #[test]
+    fn a_profile_is_a_benchmark_of_its_own() {
+        let parse = |words: &[&str]| Bench::try_parse_from([&["bench"], words].concat());
+        let words = [
+            "--profile",
+            "--steps",
+            "9",
+            "--batch",
+            "8",
+            "--threads",
+            "1",
+        ];
+        assert!(parse(&words).unwrap().args.profile.profile);
+        assert!(!parse(&[]).unwrap().args.profile.profile);
+        for other in [
+            &["--table"][..],
+            &["--backend", "wgpu"],
+            &["--", "unet"],
+            &["peers"],
+        ] {
+            assert!(
+                parse(&[&["--profile"], other].concat()).is_err(),
+                "{other:?}"
+            );
+        }
+        assert!(parse(&["--steps", "9"]).is_err());
+        assert!(parse(&["--profile", "--threads", "0"]).is_err());
     }
 
     fn typed(backends: &[&str], rest: &[&str]) -> String {

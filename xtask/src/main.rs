@@ -16,6 +16,7 @@ mod forward;
 mod graph;
 mod lint;
 mod peers;
+mod profile;
 mod table;
 mod test;
 
@@ -42,7 +43,8 @@ enum Verb {
     Arrows,
     /// Check that every command shares one build of third-party crates
     Features,
-    /// Run the benchmarks and compare the backends in a table; or `peers`, and compare with PyTorch
+    /// Run the benchmarks and compare the backends in a table; --profile: where the time goes; or
+    /// `peers`, and compare with PyTorch
     Bench(bench::Args),
     /// Type-check the CUDA build on a machine without LLVM or a GPU
     CudaCheck(cuda_check::Args),

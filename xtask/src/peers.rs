@@ -152,7 +152,7 @@ const KEEP_MEMORY: [(&str, &str); 3] = [
 ];
 
 /// On as many cores as there are threads: each side has parts that count cores, not threads.
-fn pinned(command: Command, threads: usize, cores: usize) -> Command {
+pub fn pinned(command: Command, threads: usize, cores: usize) -> Command {
     if threads >= cores {
         return command;
     }

@@ -7,6 +7,7 @@ use burn::tensor::{DType, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::profile::operation;
 use crate::{Kernels, chosen};
 
 /// Numbers that a thread works through at a time. Where a tensor is cut depends on nothing else, so
@@ -156,6 +157,7 @@ pub struct Step {
 ///
 /// If parts of a gradient differ in shape.
 pub fn global_norm(gradients: &[Gradient]) -> f64 {
+    let _span = operation!("global_norm", format!("{} tensors", gradients.len()));
     norm(Arch::new(), gradients)
 }
 
@@ -169,6 +171,7 @@ pub fn global_norm(gradients: &[Gradient]) -> f64 {
 ///
 /// If there is not one gradient a parameter, or a shape differs.
 pub fn adamw_ema(parameters: &mut [Parameter], gradients: &[Gradient], step: &Step) {
+    let _span = operation!("adamw_ema", format!("{} tensors", gradients.len()));
     update(Arch::new(), parameters, gradients, step);
 }
 

@@ -4,7 +4,7 @@
 //! share of a network that has it. On Burn's CPU backend, Flex, in f32, they run kernels of their own,
 //! forward and backward: a direct convolution over a register tile, a normalisation that applies
 //! scale, shift and SiLU while a sample is in cache, and an attention whose weights never leave it. So
-//! do [`upsample`] and [`concat()`], which only move values, and would otherwise do it on one core. SIMD
+//! do [`silu()`], and [`upsample`] and [`concat()`], which only move values, and would otherwise do it on one core. SIMD
 //! is chosen at run time (AVX-512, AVX2, NEON, or none), threads are rayon's, and a result does not
 //! depend on their number.
 //!
@@ -31,6 +31,8 @@ mod kept;
 mod norm;
 mod ops;
 pub mod plain;
+mod profile;
+mod silu;
 mod upsample;
 // A load or store a vector: checking its bounds would cost as much as what is done with it.
 #[allow(unsafe_code)]
@@ -41,6 +43,7 @@ use burn::tensor::{DType, Device, Tensor};
 
 pub use self::choice::{Kernels, UnknownKernels, choose, chosen};
 use self::ops::Ops;
+use self::profile::operation;
 
 pub use self::adamw::{Gradient, Moments, Parameter, Step, adamw_ema, global_norm};
 
@@ -63,6 +66,10 @@ pub const EPSILON: f64 = 1e-5;
 /// is zero.
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, stride: usize) -> Tensor<4> {
     check_conv2d(&x, &weight, &bias, stride);
+    let _span = operation!(
+        "conv2d",
+        profile::convolution(x.dims(), weight.dims(), stride)
+    );
     if !has_kernels(&x) {
         return plain::conv2d(x, weight, bias, stride);
     }
@@ -93,6 +100,7 @@ pub fn group_norm(
     silu: bool,
 ) -> Tensor<4> {
     check_group_norm(&x, &scale, &shift, groups);
+    let _span = operation!("group_norm", profile::extents(&x.dims()));
     if !has_kernels(&x) {
         return plain::group_norm(x, scale, shift, groups, silu);
     }
@@ -152,6 +160,7 @@ pub fn norm_silu_conv2d(
             None => out,
         };
     }
+    let _span = operation!("norm_silu_conv2d", profile::geometry(&geometry));
     let (residual, gain) = match residual {
         Some(residual) => residual,
         None => (Tensor::empty([0; 4], &x.device()), 1.0),
@@ -182,6 +191,7 @@ pub fn norm_silu_conv2d(
 /// If there are no channels, or not `heads` times as many as a whole number in each third.
 pub fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     check_attention(&qkv, heads);
+    let _span = operation!("attention", profile::heads(qkv.dims(), heads));
     if !has_kernels(&qkv) {
         return plain::attention(qkv, heads);
     }
@@ -202,6 +212,7 @@ pub fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
 /// If `size` is neither twice the height and width nor one less, or x has no channels.
 pub fn upsample(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     check_upsample(&x, size);
+    let _span = operation!("upsample", profile::extents(&x.dims()));
     if !has_kernels(&x) {
         return plain::upsample(x, size);
     }
@@ -221,11 +232,28 @@ pub fn upsample(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
 /// If shapes or number types do not fit each other, or one has no channels.
 pub fn concat(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     check_concat(&a, &b);
+    let _span = operation!(
+        "concat",
+        format!("{} +{}", profile::extents(&a.dims()), b.dims()[3])
+    );
     if !has_kernels(&a) {
         return plain::concat(a, b);
     }
     let [a, b] = [a, b].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::concat_channels_last(a, b))
+}
+
+/// SiLU (swish), x ↦ x·s(x) with s the logistic function (Elfwing et al. 2017).
+///
+/// # Shapes
+///
+/// - x, output: any, the same
+pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let _span = operation!("silu", profile::extents(&x.dims()));
+    if !has_kernels(&x) {
+        return plain::silu(x);
+    }
+    Tensor::from_dispatch(Dispatch::silu_of_each(x.into_dispatch()))
 }
 
 fn check_attention(qkv: &Tensor<3>, heads: usize) {

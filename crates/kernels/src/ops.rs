@@ -12,7 +12,8 @@ use burn::tensor::TensorData;
 use pulp::Arch;
 
 use crate::conv::{Correlation, Direction};
-use crate::{EPSILON, attention, concat, conv, fused, kept, norm, upsample};
+use crate::profile::{self, operation};
+use crate::{EPSILON, attention, concat, conv, fused, kept, norm, silu, upsample};
 
 /// The operations, on tensors `[batch, height, width, channels]` of f32.
 #[backend_extension(Flex, Autodiff)]
@@ -55,6 +56,9 @@ pub(crate) trait Ops: Backend {
 
     /// See [`crate::concat`].
     fn concat_channels_last(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::silu`].
+    fn silu_of_each(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl Ops for Flex {
@@ -118,6 +122,10 @@ impl Ops for Flex {
 
     fn concat_channels_last(a: FlexTensor, b: FlexTensor) -> FlexTensor {
         concat::ops::forward(a, b)
+    }
+
+    fn silu_of_each(x: FlexTensor) -> FlexTensor {
+        silu::ops::forward(x)
     }
 }
 
@@ -333,6 +341,21 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
             OpsKind::UnTracked(graph) => graph.finish(output),
         }
     }
+
+    fn silu_of_each(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let prepared = silu::ops::Activation
+            .prepare::<C>([x.node()])
+            .compute_bound()
+            .stateful();
+        let output = Flex::silu_of_each(x.primitive().clone());
+        match prepared {
+            OpsKind::Tracked(mut graph) => {
+                let state = graph.checkpoint(&x);
+                graph.finish(state, output)
+            }
+            OpsKind::UnTracked(graph) => graph.finish(output),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -348,11 +371,13 @@ impl Backward<Flex, 3> for Convolution {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
+        let gradient = grads.consume::<Flex>(&recorded.node);
         let (x, weight, stride) = recorded.state;
         let x: FlexTensor = checkpointer.retrieve_node_output(x);
         let weight: FlexTensor = checkpointer.retrieve_node_output(weight);
         let geometry = convolution(&x, &weight, stride);
+        let _span = operation!("conv2d backward", profile::geometry(&geometry));
+        let gradient = gradient.to_contiguous();
         let (shape, shape_of_weight) = (dims::<4>(&x), dims::<4>(&weight));
         let [x, weight] = [x, weight].map(|t| t.to_contiguous());
         let gradient = slice(&gradient);
@@ -396,7 +421,12 @@ impl Backward<Flex, 3> for Normalisation {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
+        let gradient = grads.consume::<Flex>(&recorded.node);
+        let _span = operation!(
+            "group_norm backward",
+            profile::extents(&dims::<4>(&gradient))
+        );
+        let gradient = gradient.to_contiguous();
         let state = recorded.state;
         let [x, scale, shift] = (state.nodes).map(|node| {
             checkpointer
@@ -455,18 +485,21 @@ impl Backward<Flex, 6> for NormalisedConvolution {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let mut gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
+        let gradient = grads.consume::<Flex>(&recorded.node);
         let state = recorded.state;
+        let [x, scale, shift, weight] =
+            (state.nodes).map(|node| checkpointer.retrieve_node_output::<FlexTensor>(node));
+        let geometry = normalised_convolution(&x, &weight, state.groups);
+        let _span = operation!(
+            "norm_silu_conv2d backward",
+            profile::geometry(&geometry.conv)
+        );
+        let mut gradient = gradient.to_contiguous();
         if state.gain != 1.0 {
             let scaled = slice(&gradient).iter().map(|g| g * state.gain).collect();
             gradient = tensor(scaled, dims::<4>(&gradient));
         }
-        let [x, scale, shift, weight] = (state.nodes).map(|node| {
-            checkpointer
-                .retrieve_node_output::<FlexTensor>(node)
-                .to_contiguous()
-        });
-        let geometry = normalised_convolution(&x, &weight, state.groups);
+        let [x, scale, shift, weight] = [x, scale, shift, weight].map(|t| t.to_contiguous());
         let passed = norm::Passed {
             x: slice(&x),
             scale: slice(&scale),

@@ -105,6 +105,28 @@ pub fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
         .reshape([batch, pixels, heads * width])
 }
 
+/// [`crate::silu`], arranged for a backend whose exponential is the slowest thing it does.
+///
+/// Recorded step by step, the backward pass would evaluate the exponential a second time and keep
+/// several full-size intermediates. The derivative s·(1 + x − f), with f = x·s, costs three cheap
+/// passes while s is at hand. So it is computed with the value, outside the graph, and what is
+/// recorded is the straight line x·f′ + (f − x·f′), whose constant is −f·(x − f): the value is f,
+/// the gradient is f′, and the backward pass is a single product. Only first derivatives are
+/// right, which is all that Burn can differentiate.
+pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if !x.is_autodiff() {
+        let denominator = x.clone().neg().exp().add_scalar(1.0);
+        return x.div(denominator);
+    }
+    let point = x.clone().without_autodiff();
+    let logistic = point.clone().neg().exp().add_scalar(1.0).recip();
+    let value = point.clone().mul(logistic.clone());
+    let rest = point.sub(value.clone());
+    let offset = value.mul(rest.clone());
+    let slope = rest.add_scalar(1.0).mul(logistic);
+    x.mul(slope).sub(offset)
+}
+
 /// [`crate::upsample`] by repeating rows and columns.
 ///
 /// # Panics

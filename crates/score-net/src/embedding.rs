@@ -9,10 +9,11 @@ use std::f64::consts::PI;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{DType, FloatDType, Tensor, TensorData};
+use kernels::silu;
 use serde::{Deserialize, Serialize};
 
-use crate::block::silu;
 use crate::network::{ConfigError, Weights};
+use crate::profile::layer;
 
 /// Which waves of c_noise the networks are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +130,7 @@ impl NoiseEmbedding {
     /// - c_noise: `[batch]`, ¼·ln(σ/α); in f32 or f64 even where the weights are halves
     /// - output: `[batch, features]`, in the weights' precision
     pub fn forward(&self, c_noise: Tensor<1>) -> Tensor<2> {
+        let _span = layer!("embedding");
         silu(
             self.outer
                 .forward(silu(self.inner.forward(self.waves(c_noise)))),

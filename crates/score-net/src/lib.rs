@@ -19,6 +19,7 @@ mod model;
 mod network;
 mod parallel;
 mod preconditioning;
+mod profile;
 mod unet;
 
 pub use attention::{SelfAttention, SelfAttentionConfig};

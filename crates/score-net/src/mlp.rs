@@ -3,9 +3,9 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
+use kernels::silu;
 use serde::{Deserialize, Serialize};
 
-use crate::block::silu;
 use crate::embedding::{NoiseEmbedding, NoiseEmbeddingConfig, TimeEmbedding};
 use crate::network::{ConfigError, Weights, positive};
 

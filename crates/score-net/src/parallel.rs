@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
+use tracing::trace_span;
 
 /// The fewest samples of a part: with fewer, what is done once a part is most of what is done.
 const FEWEST: usize = 4;
@@ -15,11 +16,14 @@ pub(crate) fn by_sample(
     x: Tensor<4>,
     network: impl Fn(Tensor<4>) -> Tensor<4> + Sync + Send,
 ) -> Tensor<4> {
+    let network = |x| trace_span!(target: "profile::phase", "forward").in_scope(|| network(x));
     let [batch, ..] = x.dims();
     let parts = rayon::current_num_threads().min(batch / FEWEST);
     if x.device() != Device::flex() || x.is_autodiff() {
         return network(x);
     }
+    // This thread waits meanwhile.
+    let _span = trace_span!(target: "profile::waiting", "parts").entered();
     if parts < 2 {
         // From a thread of the pool, what is parallel inside an operation goes on at once; from any
         // other it is handed over, and waited for, each time.

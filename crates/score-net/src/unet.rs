@@ -14,6 +14,7 @@ use self::level::{DownLevel, Middle, UpLevel};
 use self::patch::{depth_to_space, space_to_depth};
 use crate::block::{GroupNorm, convolve, norm_silu_convolve};
 use crate::embedding::NoiseEmbedding;
+use crate::profile::layer;
 
 /// A U-Net F(x, c_noise), built by [`UNetConfig::init`].
 ///
@@ -47,7 +48,7 @@ impl UNet {
     /// does not divide. Other heights and widths than it was built for are accepted.
     pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
         let embedding = self.embedding.forward(c_noise);
-        let mut hidden = convolve(&self.input, space_to_depth(x, self.patch));
+        let mut hidden = self.enter(x);
         let mut skips = vec![hidden.clone()];
         for level in &self.down {
             hidden = level.forward(hidden, &embedding, &mut skips);
@@ -56,7 +57,26 @@ impl UNet {
         for level in &self.up {
             hidden = level.forward(hidden, &embedding, &mut skips);
         }
+        self.leave(hidden)
+    }
+
+    /// From the image to the first feature map, channels last.
+    fn enter(&self, x: Tensor<4>) -> Tensor<4> {
+        let patches = space_to_depth(x, self.patch);
+        let _span = layer!("input", size(&patches));
+        convolve(&self.input, patches)
+    }
+
+    /// And from the last one back.
+    fn leave(&self, hidden: Tensor<4>) -> Tensor<4> {
+        let _span = layer!("output", size(&hidden));
         let output = norm_silu_convolve(&self.norm, None, &self.output, hidden, None);
         depth_to_space(output, self.patch)
     }
+}
+
+/// Height and width of a feature map.
+fn size(map: &Tensor<4>) -> [usize; 2] {
+    let [_, height, width, _] = map.dims();
+    [height, width]
 }

@@ -4,6 +4,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use score_net::Model;
 use sde_core::Time;
+use tracing::trace_span;
 
 use crate::objective::Batch;
 
@@ -36,17 +37,23 @@ pub(crate) fn gradient(
             device,
         )
     };
-    let output = model.forward(upload(part.noisy), &part.marginals);
-    let error = output - upload(part.target);
-    let mean_square = error
-        .square()
-        .reshape([here, channels * height * width])
-        .mean_dim(1);
-    let weights = Tensor::from_data(TensorData::new(part.weights, [here]), device);
-    let losses: Tensor<1> = mean_square.reshape([here]) * weights;
-    let mean = losses.clone().sum().div_scalar(samples as f64);
+    let output = trace_span!(target: "profile::phase", "forward")
+        .in_scope(|| model.forward(upload(part.noisy), &part.marginals));
+    let (losses, mean) = trace_span!(target: "profile::phase", "loss").in_scope(|| {
+        let error = output - upload(part.target);
+        let mean_square = error
+            .square()
+            .reshape([here, channels * height * width])
+            .mean_dim(1);
+        let weights = Tensor::from_data(TensorData::new(part.weights, [here]), device);
+        let losses: Tensor<1> = mean_square.reshape([here]) * weights;
+        let mean = losses.clone().sum().div_scalar(samples as f64);
+        (losses, mean)
+    });
+    let gradient = trace_span!(target: "profile::phase", "backward")
+        .in_scope(|| GradientsParams::from_grads(mean.backward(), &model.network));
     Part {
-        gradient: GradientsParams::from_grads(mean.backward(), &model.network),
+        gradient,
         losses: losses.without_autodiff(),
         times: part.times,
     }

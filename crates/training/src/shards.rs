@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use tracing::trace_span;
 
 use crate::TrainingError;
 
@@ -37,7 +38,8 @@ impl Shards {
         let parts: Vec<_> = (self.0.iter().zip(&mut results).enumerate())
             .map(|(part, (pool, result))| (pool, result, bounds(part)))
             .collect();
-        on_each_pool(parts, &work);
+        // This thread waits meanwhile.
+        trace_span!(target: "profile::waiting", "parts").in_scope(|| on_each_pool(parts, &work));
         let done = |result: Option<T>| result.expect("every part is worked on");
         results.into_iter().map(done).collect()
     }

@@ -7,6 +7,7 @@ use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use data::{EpochOrder, Source};
 use score_net::{Model, ModelConfig, Network, Preconditioning};
 use sde_core::{SdeConfig, Time};
+use tracing::trace_span;
 
 use crate::checkpoint::Weights;
 use crate::gradient::{Part, gradient};
@@ -150,6 +151,7 @@ impl<'a> Trainer<'a> {
     /// [`TrainingError::NotFinite`] at the first look that finds a loss or gradient that is not
     /// finite; there is one look every [`TrainingConfig::check_every`] steps.
     pub fn step(&mut self) -> Result<(), TrainingError> {
+        let _span = trace_span!(target: "profile::phase", "step").entered();
         let samples = self.config.batch_size;
         self.order.indices(self.step, samples, &mut self.indices);
         let parts = self.shards.map(samples, |range| self.part(range));
@@ -163,7 +165,8 @@ impl<'a> Trainer<'a> {
             learning_rate: learning_rate::learning_rate(&self.config, self.step),
             average_decay: ema::warmed_up_decay(self.config.ema_decay, self.step),
         };
-        let norm = self.optimizer.step(gradients, schedule);
+        let norm = trace_span!(target: "profile::phase", "optimiser")
+            .in_scope(|| self.optimizer.step(gradients, schedule));
         self.step += 1;
         self.unread.push(Unread {
             step: self.step,
@@ -182,9 +185,11 @@ impl<'a> Trainer<'a> {
     /// Each part draws its own, on its own thread: that is as quick as drawing a step ahead, which
     /// would take the same time from the same cores.
     fn part(&self, range: Range<usize>) -> Part {
+        let _span = trace_span!(target: "profile::phase", "part").entered();
         let (seed, first) = (self.config.seed, range.start as u64);
         let indices = &self.indices[range];
-        let batch = (self.objective).draw(self.source, indices, seed, self.step, first);
+        let batch = trace_span!(target: "profile::phase", "draw")
+            .in_scope(|| (self.objective).draw(self.source, indices, seed, self.step, first));
         let shape = self.source.sample_shape();
         let mut device = self.device.clone().autodiff();
         let mut leaves = self.optimizer.leaves();

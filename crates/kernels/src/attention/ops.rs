@@ -10,6 +10,7 @@ use pulp::Arch;
 
 use super::Geometry;
 use crate::ops::{dims, slice, tensor};
+use crate::profile::{heads as shape, operation};
 
 /// The output from qkv, `[batch, pixels, 3·channels]`.
 pub(crate) fn forward(qkv: FlexTensor, heads: usize) -> FlexTensor {
@@ -32,11 +33,11 @@ impl Backward<Flex, 1> for Attention {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
+        let gradient = grads.consume::<Flex>(&recorded.node);
         let (qkv, heads) = recorded.state;
-        let qkv = checkpointer
-            .retrieve_node_output::<FlexTensor>(qkv)
-            .to_contiguous();
+        let qkv = checkpointer.retrieve_node_output::<FlexTensor>(qkv);
+        let _span = operation!("attention backward", shape(dims(&qkv), heads));
+        let [gradient, qkv] = [gradient, qkv].map(|t| t.to_contiguous());
         let geometry = geometry(&qkv, heads);
         let [node] = recorded.parents;
         if let Some(node) = node {

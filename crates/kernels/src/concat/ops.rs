@@ -10,6 +10,7 @@ use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::flex::FlexTensor;
 
 use crate::ops::{dims, slice, tensor};
+use crate::profile::{extents, operation};
 
 /// a and b `[batch, height, width, channels]` joined along their channels.
 pub(crate) fn forward(a: FlexTensor, b: FlexTensor) -> FlexTensor {
@@ -42,9 +43,14 @@ impl Backward<Flex, 2> for Joining {
     type State = [usize; 2];
 
     fn backward(self, recorded: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
+        let gradient = grads.consume::<Flex>(&recorded.node);
         let [batch, height, width, channels] = dims(&gradient);
         let [of_a, of_b] = recorded.state;
+        let _span = operation!(
+            "concat backward",
+            format!("{} +{of_b}", extents(&[batch, height, width, of_a]))
+        );
+        let gradient = gradient.to_contiguous();
         let parts = [(0, of_a), (of_a, of_b)];
         for (node, (start, count)) in recorded.parents.into_iter().zip(parts) {
             if let Some(node) = node {

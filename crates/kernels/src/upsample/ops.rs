@@ -12,6 +12,7 @@ use pulp::Arch;
 
 use super::Geometry;
 use crate::ops::{dims, slice, tensor};
+use crate::profile::{extents, operation};
 
 /// x `[batch, height, width, channels]` enlarged to `size`.
 pub(crate) fn forward(x: FlexTensor, size: [usize; 2]) -> FlexTensor {
@@ -51,13 +52,15 @@ impl Backward<Flex, 1> for Enlargement {
     type State = Geometry;
 
     fn backward(self, recorded: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = grads.consume::<Flex>(&recorded.node).to_contiguous();
+        let gradient = grads.consume::<Flex>(&recorded.node);
         let geometry = recorded.state;
+        let [height, width] = geometry.from;
+        let shape = [geometry.batch, height, width, geometry.channels];
+        let _span = operation!("upsample backward", extents(&shape));
+        let gradient = gradient.to_contiguous();
         let [node] = recorded.parents;
         if let Some(node) = node {
             let dx = super::backward(Arch::new(), slice(&gradient), geometry);
-            let [height, width] = geometry.from;
-            let shape = [geometry.batch, height, width, geometry.channels];
             grads.register::<Flex>(node.id, tensor(dx, shape));
         }
     }

@@ -3,6 +3,7 @@
 //! Both are given the same f32 numbers, and the plain path is run in f64: what is measured is the
 //! kernels' error and not that of what they are compared with.
 
+mod activation;
 mod attention;
 mod resampling;
 

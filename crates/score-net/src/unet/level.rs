@@ -3,8 +3,10 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use super::size;
 use crate::attention::SelfAttention;
 use crate::block::{Downsample, ResidualBlock, Upsample};
+use crate::profile::layer;
 
 /// A residual block and, where the level attends, attention after it.
 #[derive(Module, Debug)]
@@ -37,6 +39,7 @@ impl DownLevel {
         embedding: &Tensor<2>,
         skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
+        let _span = layer!("down", size(&x));
         for stage in &self.stages {
             x = stage.forward(x, embedding);
             skips.push(x.clone());
@@ -58,6 +61,7 @@ pub(super) struct Middle {
 
 impl Middle {
     pub(super) fn forward(&self, x: Tensor<4>, embedding: &Tensor<2>) -> Tensor<4> {
+        let _span = layer!("middle", size(&x));
         self.second
             .forward(self.first.forward(x, embedding), embedding)
     }
@@ -77,6 +81,7 @@ impl UpLevel {
         embedding: &Tensor<2>,
         skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
+        let _span = layer!("up", skips.last().map_or([0; 2], size));
         for (index, stage) in self.stages.iter().enumerate() {
             let skip = skips.pop().expect("as many skips as stages on the way up");
             if let (0, Some(up)) = (index, &self.up) {
