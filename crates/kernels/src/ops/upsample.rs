@@ -1,23 +1,24 @@
-//! Enlargement in Burn's autodiff graph.
+//! Enlargement.
 
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops};
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use pulp::Arch;
 
-use super::Geometry;
-use crate::ops::{dims, slice, tensor};
+use super::{Tracked, dims, slice, tensor};
+use crate::upsample::{self, Geometry};
 
 /// x `[batch, height, width, channels]` enlarged to `size`.
-pub(crate) fn forward(x: FlexTensor, size: [usize; 2]) -> FlexTensor {
+pub(super) fn forward(x: FlexTensor, size: [usize; 2]) -> FlexTensor {
     let geometry = geometry(&x, size);
-    let out = super::forward(slice(&x.to_contiguous()), geometry);
+    let out = upsample::forward(slice(&x.to_contiguous()), geometry);
     tensor(out, [geometry.batch, size[0], size[1], geometry.channels])
 }
 
-pub(crate) fn geometry(x: &FlexTensor, to: [usize; 2]) -> Geometry {
+fn geometry(x: &FlexTensor, to: [usize; 2]) -> Geometry {
     let [batch, height, width, channels] = dims(x);
     Geometry {
         batch,
@@ -27,8 +28,22 @@ pub(crate) fn geometry(x: &FlexTensor, to: [usize; 2]) -> Geometry {
     }
 }
 
+/// The same, recorded.
+pub(super) fn record<C: CheckpointStrategy>(x: Tracked<C>, size: [usize; 2]) -> Tracked<C> {
+    let geometry = geometry(x.primitive(), size);
+    let prepared = Enlargement
+        .prepare::<C>([x.node()])
+        .compute_bound()
+        .stateful();
+    let output = forward(x.into_primitive(), size);
+    match prepared {
+        OpsKind::Tracked(graph) => graph.finish(geometry, output),
+        OpsKind::UnTracked(graph) => graph.finish(output),
+    }
+}
+
 #[derive(Debug)]
-pub(crate) struct Enlargement;
+struct Enlargement;
 
 impl Backward<Flex, 1> for Enlargement {
     type State = Geometry;
@@ -38,7 +53,7 @@ impl Backward<Flex, 1> for Enlargement {
         let geometry = recorded.state;
         let [node] = recorded.parents;
         if let Some(node) = node {
-            let dx = super::backward(Arch::new(), slice(&gradient), geometry);
+            let dx = upsample::backward(Arch::new(), slice(&gradient), geometry);
             let [height, width] = geometry.from;
             let shape = [geometry.batch, height, width, geometry.channels];
             grads.register::<Flex>(node.id, tensor(dx, shape));
