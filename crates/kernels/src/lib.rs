@@ -2,9 +2,10 @@
 //!
 //! Two layers take nearly all of a U-Net's time, [`conv2d`] and [`group_norm`], and [`attention`] its
 //! share of a network that has it. On Burn's CPU backend, Flex, in f32, they run kernels of their own,
-//! forward and backward: a direct convolution over a register tile, a normalisation that applies
-//! scale, shift and SiLU while a sample is in cache, and an attention whose weights never leave it. So
-//! do [`silu()`], and [`upsample`] and [`concat()`], which only move values, and would otherwise do it on one core. SIMD
+//! forward and backward: a convolution by Winograd's tiles where they apply and over a register tile
+//! directly where not, a normalisation that applies scale, shift and SiLU while a sample is in cache
+//! ([`norm_silu_conv2d`] does both in one), and an attention whose weights never leave it. So do
+//! [`silu()`], and [`upsample`] and [`concat()`], which only move values, and would otherwise do it on one core. SIMD
 //! is chosen at run time (AVX-512, AVX2, NEON, or none), threads are rayon's, and a result does not
 //! depend on their number.
 //!
@@ -33,6 +34,9 @@ mod ops;
 pub mod plain;
 mod profile;
 mod silu;
+// Bounds are asserted once a product: checking every load would cost as much as the arithmetic.
+#[allow(unsafe_code)]
+mod tile;
 mod upsample;
 // A load or store a vector: checking its bounds would cost as much as what is done with it.
 #[allow(unsafe_code)]

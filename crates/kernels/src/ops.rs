@@ -35,7 +35,7 @@ pub(crate) trait Ops: Backend {
         silu: bool,
     ) -> FloatTensor<Self>;
 
-    /// See [`crate::norm_silu_conv2d`]; a residual without elements is none.
+    /// See [`crate::norm_silu_conv2d`]; a residual of shape `[0; 4]` is none.
     #[allow(clippy::too_many_arguments)]
     fn norm_silu_conv2d_channels_last(
         x: FloatTensor<Self>,
@@ -279,7 +279,7 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
                 let [x, scale, shift, weight, _, residual] = &inputs;
                 let state = FusedState {
                     nodes: [x, scale, shift, weight].map(|t| graph.checkpoint(t)),
-                    has_residual: residual.primitive().shape().num_elements() > 0,
+                    has_residual: dims::<4>(residual.primitive()) != [0; 4],
                     mean: forward.mean,
                     rate: forward.rate,
                     groups,

@@ -10,19 +10,18 @@
 //! decide, so results do not depend on the number of threads.
 
 pub(crate) mod ops;
-mod softmax;
 // Bounds are asserted once a product: checking every load would cost as much as the arithmetic.
 #[allow(unsafe_code)]
-mod tile;
-
-use std::mem::MaybeUninit;
+mod product;
+mod softmax;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use self::product::{Left, Right, Size, multiply};
 use self::softmax::Softmax;
-use self::tile::{Left, MOST_ROWS, Right, Size, Store, most_rows, multiply, tiles};
-use crate::buffer::{Columns, initialised};
+use crate::buffer::{Columns, written};
+use crate::tile::{MOST_ROWS, Store, most_rows, tiles};
 
 /// The sizes of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub(crate) struct Geometry {
 
 impl Geometry {
     /// Channels of all heads.
-    fn channels(&self) -> usize {
+    pub fn channels(&self) -> usize {
         self.heads * self.width
     }
 
@@ -69,7 +68,10 @@ pub(crate) fn forward(arch: Arch, qkv: &[f32], geometry: Geometry) -> Vec<f32> {
         width,
     } = geometry;
     let channels = geometry.channels();
-    let write = |out: &mut [MaybeUninit<f32>]| {
+    if qkv.is_empty() {
+        return Vec::new();
+    }
+    written(batch * pixels * channels, |out| {
         let out = Columns::new(out, channels);
         (0..batch * heads)
             .into_par_iter()
@@ -91,15 +93,7 @@ pub(crate) fn forward(arch: Arch, qkv: &[f32], geometry: Geometry) -> Vec<f32> {
                     geometry,
                 });
             });
-    };
-    if qkv.is_empty() {
-        return Vec::new();
-    }
-    // SAFETY: the strips of all samples and heads are all of it, and each is written.
-    #[allow(unsafe_code)]
-    unsafe {
-        initialised(batch * pixels * channels, write)
-    }
+    })
 }
 
 /// The gradient of qkv from that of the output.
@@ -111,7 +105,10 @@ pub(crate) fn backward(arch: Arch, qkv: &[f32], gradient: &[f32], geometry: Geom
         width,
     } = geometry;
     let channels = geometry.channels();
-    let write = |out: &mut [MaybeUninit<f32>]| {
+    if qkv.is_empty() {
+        return Vec::new();
+    }
+    written(qkv.len(), |out| {
         let out = Columns::new(out, 3 * channels);
         (0..batch * heads)
             .into_par_iter()
@@ -134,15 +131,7 @@ pub(crate) fn backward(arch: Arch, qkv: &[f32], gradient: &[f32], geometry: Geom
                     geometry,
                 });
             });
-    };
-    if qkv.is_empty() {
-        return Vec::new();
-    }
-    // SAFETY: the strips of all samples, heads and thirds are all of it, and each is written.
-    #[allow(unsafe_code)]
-    unsafe {
-        initialised(qkv.len(), write)
-    }
+    })
 }
 
 /// Queries, keys and values of one sample and head.
@@ -274,7 +263,7 @@ impl Strip<'_> {
         #[allow(unsafe_code)]
         let out = unsafe { (self.columns).row(self.first + row, self.start, self.width) };
         for (out, value) in out.iter_mut().zip(values) {
-            out.write(value * factor);
+            *out = value * factor;
         }
     }
 }

@@ -4,8 +4,8 @@ use pulp::{Simd, WithSimd};
 
 use super::geometry::Frame;
 use super::phases::Phase;
-use super::tile::{self, Operand, accumulate, settle, tiles, with_size};
 use super::weights::panels;
+use crate::tile::{self, Operand, accumulate, settle, tiles, with_size};
 use crate::vector::store;
 
 /// One sample's correlation with the weights, for the pixels of one phase.
@@ -154,7 +154,7 @@ impl<const R: usize, const V: usize> WithSimd for Windows<'_, R, V> {
             start: place.weights,
             block: 0,
             line: place.run * place.width,
-            row: 0,
+            row: S::F32_LANES,
             step: place.width,
         };
         // SAFETY: the promise made to `windows`, which alone makes one of these.

@@ -4,8 +4,8 @@
 use pulp::{Simd, WithSimd};
 
 use super::geometry::{Frame, Geometry};
-use super::tile::tiles;
 use super::weights::Direction;
+use crate::tile::tiles;
 use crate::vector::load_some;
 
 /// Windows to sum at once, for independent sums.

@@ -1,8 +1,9 @@
 //! The convolution on slices of f32: forward, and both gradients.
 //!
-//! A 3×3 kernel of stride 1 goes by [`winograd`]. Everything else is a direct convolution over a
-//! register tile (see [`tile`]): up to 14 windows, or elements of a window, by two vectors of output
-//! channels. With channels last a row of a window is contiguous, so that a 3×3 kernel is three runs of
+//! A 3×3 kernel of stride 1 goes by [`winograd`] where there are channels enough, and what has [`few`]
+//! channels to come out has a way of its own. Everything else is a direct convolution over a register
+//! tile (see [`crate::tile`]): up to 14 windows, or elements of a window, by two vectors of output
+//! channels, a strided one's gradient by [`phases`](mod@phases). With channels last a row of a window is contiguous, so that a 3×3 kernel is three runs of
 //! products, and no matrix of windows is written.
 //!
 //! Every element of a result is summed in an order that the sizes and the machine's vectors decide, so
@@ -14,8 +15,6 @@ mod correlate;
 mod few;
 mod geometry;
 mod phases;
-#[allow(unsafe_code)]
-mod tile;
 #[allow(unsafe_code)]
 mod weight_gradient;
 mod weights;
@@ -36,6 +35,7 @@ use self::weight_gradient::WeightGradient;
 pub(crate) use self::weights::Direction;
 use self::weights::unpack;
 use crate::buffer::written;
+use crate::tile;
 
 /// Samples whose share of the weights' gradient is summed up before it joins the others'. A fixed
 /// number: with one part a thread the sum would depend on the number of threads. Each chunk holds a
@@ -529,6 +529,121 @@ mod tests {
                 for (found, exact) in run(arch).iter().zip(&scalar) {
                     close(found, exact, name);
                 }
+            }
+        }
+    }
+
+    /// Numbers of variance one, from a seed.
+    fn random(seed: u64, len: usize) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            ((state >> 40) as f32 / (1 << 24) as f32 - 0.5) * 12.0_f32.sqrt()
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    /// Output, gradient of the input and gradient of the weights of one sample, by their definition.
+    fn exact(x: &[f32], weight: &[f32], gradient: &[f32], geometry: &Geometry) -> [Vec<f64>; 3] {
+        let &Geometry {
+            size: [height, width],
+            channels_in,
+            channels_out,
+            ..
+        } = geometry;
+        let mut results = [geometry.len_out(), geometry.len_in(), geometry.len_weight()]
+            .map(|len| vec![0.0; len]);
+        let [out, dx, dw] = &mut results;
+        for (pixel, place) in (0..height * width).flat_map(|i| (0..9).map(move |j| (i, j))) {
+            let (y, x_at) = (pixel / width + place / 3, pixel % width + place % 3);
+            // The frame of zeros.
+            if y == 0 || x_at == 0 || y > height || x_at > width {
+                continue;
+            }
+            let seen = (y - 1) * width + x_at - 1;
+            for to in 0..channels_out {
+                for from in 0..channels_in {
+                    let (i, o) = (seen * channels_in + from, pixel * channels_out + to);
+                    let w = (to * channels_in + from) * 9 + place;
+                    out[o] += f64::from(x[i]) * f64::from(weight[w]);
+                    dx[i] += f64::from(gradient[o]) * f64::from(weight[w]);
+                    dw[w] += f64::from(gradient[o]) * f64::from(x[i]);
+                }
+            }
+        }
+        results
+    }
+
+    /// Output and gradients without Winograd's transforms.
+    fn direct(x: &[f32], weight: &[f32], gradient: &[f32], geometry: &Geometry) -> [Vec<f32>; 3] {
+        let arch = Arch::new();
+        let convolve = |x: &[f32], direction| {
+            let mut correlation = Correlation::new(arch, weight, geometry, direction);
+            let (_, phases) = phases(weight, geometry, direction, lanes(arch), tile::WIDEST);
+            correlation.weights = Weights::Direct(phases);
+            correlation.run(x, Epilogue::default(), 1)
+        };
+        let columns = geometry.channels_out.next_multiple_of(lanes(arch));
+        let mut sum = vec![0.0; 9 * geometry.channels_in * columns];
+        let frame = Frame::of_input(geometry);
+        arch.dispatch(WeightGradient {
+            framed: frame.fill(x, &mut Framed::default()),
+            samples: 1,
+            row: frame.row(),
+            channels: geometry.channels_in,
+            kernel: 3,
+            stride: 1,
+            gradient: fill_up(gradient, geometry.channels_out, columns, &mut Vec::new()),
+            width: geometry.size[1],
+            columns,
+            sum: &mut sum,
+        });
+        [
+            convolve(x, Direction::Forward),
+            convolve(gradient, Direction::Backward),
+            unpack(&sum, columns, geometry),
+        ]
+    }
+
+    /// The root of the mean squared difference over that of the mean square.
+    fn relative(found: &[f32], exact: &[f64]) -> f64 {
+        assert_eq!(found.len(), exact.len());
+        let squares = (found.iter().zip(exact)).map(|(a, b)| (f64::from(*a) - b).powi(2));
+        (squares.sum::<f64>() / exact.iter().map(|b| b * b).sum::<f64>()).sqrt()
+    }
+
+    /// The README states what this prints; run it with `--nocapture`.
+    #[test]
+    fn winograd_is_as_accurate_as_the_direct_sum() {
+        for channels in [16, 64, 256] {
+            let geometry = Geometry {
+                batch: 1,
+                size: [14, 15],
+                channels_in: channels,
+                channels_out: channels,
+                kernel: 3,
+                stride: 1,
+            };
+            assert!(winograd::suits(&geometry));
+            let x = random(1, geometry.len_in());
+            let weight = random(2, geometry.len_weight());
+            let gradient = random(3, geometry.len_out());
+            let exact = exact(&x, &weight, &gradient, &geometry);
+            let direct = direct(&x, &weight, &gradient, &geometry);
+            let arch = Arch::new();
+            let ours = [
+                forward(arch, &x, &weight, &[], &geometry),
+                input_gradient(arch, &gradient, &weight, &geometry),
+                weight_gradient(arch, &x, &gradient, &geometry),
+            ];
+            for i in 0..3 {
+                let [direct, ours] = [&direct, &ours].map(|found| relative(&found[i], &exact[i]));
+                let name = ["output", "gradient of x", "gradient of the weight"][i];
+                println!("{channels} channels, {name}: direct {direct:.1e}, Winograd {ours:.1e}");
+                assert!(direct < 1e-6, "{channels} channels, {name}: {direct}");
+                assert!(ours < 1.1 * direct, "{channels} channels, {name}: {ours}");
             }
         }
     }

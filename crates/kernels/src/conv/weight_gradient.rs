@@ -3,8 +3,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::tile::{self, Operand, accumulate, settle, tiles, with_size};
 use super::weights::panels;
+use crate::tile::{self, Operand, accumulate, settle, tiles, with_size};
 use crate::vector;
 
 /// Adds the share of some samples to the gradient of the weights.
@@ -120,7 +120,7 @@ impl<const R: usize, const V: usize> WithSimd for Block<'_, R, V> {
             start: place.gradient,
             block: place.blocks[1],
             line: place.line,
-            row: 0,
+            row: S::F32_LANES,
             step: place.columns,
         };
         // SAFETY: the promise made to `block`, which alone makes one of these.

@@ -2,12 +2,10 @@
 
 pub(crate) mod ops;
 
-use std::mem::MaybeUninit;
-
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::buffer::{initialised, worth_a_thread};
+use crate::buffer::{worth_a_thread, written};
 
 /// The sizes of an enlargement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +42,10 @@ impl Geometry {
 /// The output `[batch, to, channels]` for x `[batch, from, channels]`.
 pub(crate) fn forward(x: &[f32], geometry: Geometry) -> Vec<f32> {
     let [before, after] = geometry.samples();
-    let write = |out: &mut [MaybeUninit<f32>]| {
+    if geometry.batch * after == 0 {
+        return Vec::new();
+    }
+    written(geometry.batch * after, |out| {
         (out.par_chunks_exact_mut(after))
             .zip(x.par_chunks_exact(before))
             .with_min_len(worth_a_thread(after))
@@ -54,24 +55,16 @@ pub(crate) fn forward(x: &[f32], geometry: Geometry) -> Vec<f32> {
                     .with_min_len(worth_a_thread(geometry.rows()))
                     .for_each(|(out, x)| double_row(out, x, geometry));
             });
-    };
-    if geometry.batch * after == 0 {
-        return Vec::new();
-    }
-    // SAFETY: each pair of rows of each sample is written whole.
-    #[allow(unsafe_code)]
-    unsafe {
-        initialised(geometry.batch * after, write)
-    }
+    })
 }
 
 /// Writes the row, or the two, that a row becomes.
-fn double_row(out: &mut [MaybeUninit<f32>], x: &[f32], geometry: Geometry) {
+fn double_row(out: &mut [f32], x: &[f32], geometry: Geometry) {
     let (first, second) = out.split_at_mut(geometry.row_after());
     let channels = geometry.channels;
     for (pair, x) in (first.chunks_mut(2 * channels)).zip(x.chunks_exact(channels)) {
         for out in pair.chunks_exact_mut(channels) {
-            out.write_copy_of_slice(x);
+            out.copy_from_slice(x);
         }
     }
     if !second.is_empty() {
@@ -84,7 +77,10 @@ pub(crate) fn backward(arch: Arch, gradient: &[f32], geometry: Geometry) -> Vec<
     let [before, after] = geometry.samples();
     // For copies that were cut off.
     let none = vec![0.0; geometry.row_after()];
-    let write = |dx: &mut [MaybeUninit<f32>]| {
+    if geometry.batch * after == 0 {
+        return Vec::new();
+    }
+    written(geometry.batch * before, |dx| {
         (dx.par_chunks_exact_mut(before))
             .zip(gradient.par_chunks_exact(after))
             .with_min_len(worth_a_thread(after))
@@ -103,20 +99,12 @@ pub(crate) fn backward(arch: Arch, gradient: &[f32], geometry: Geometry) -> Vec<
                         });
                     });
             });
-    };
-    if geometry.batch * after == 0 {
-        return Vec::new();
-    }
-    // SAFETY: each row of each sample is written whole.
-    #[allow(unsafe_code)]
-    unsafe {
-        initialised(geometry.batch * before, write)
-    }
+    })
 }
 
 /// The gradient of a row.
 struct SumOfCopies<'a> {
-    dx: &'a mut [MaybeUninit<f32>],
+    dx: &'a mut [f32],
     /// Both rows that it was copied to.
     first: &'a [f32],
     second: &'a [f32],
@@ -139,7 +127,7 @@ impl WithSimd for SumOfCopies<'_> {
             let [b, d] = [b, d].map(|right| if right.is_empty() { none } else { right });
             let copies = (a.iter().zip(b)).zip(c.iter().zip(d));
             for (dx, ((a, b), (c, d))) in dx.iter_mut().zip(copies) {
-                dx.write((a + b) + (c + d));
+                *dx = (a + b) + (c + d);
             }
         }
     }

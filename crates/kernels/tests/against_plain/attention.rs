@@ -200,6 +200,7 @@ proptest! {
 
     #[test]
     fn any_size(
+        // Burn's own operations take no empty batch: that has a test of its own.
         batch in 1usize..4,
         pixels in 1usize..150,
         heads in 1usize..5,

@@ -141,6 +141,7 @@ proptest! {
 
     #[test]
     fn any_size(
+        // Burn's own operations take no empty batch: that has a test of its own.
         batch in 1usize..4,
         size in [1usize..9, 1usize..9],
         cut in [0usize..2, 0usize..2],

@@ -3,9 +3,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::super::tile::{self, Operand, accumulate, settle, tiles, with_size};
 use super::{FREQUENCIES, Planes};
-use crate::vector::{load, write};
+use crate::tile::{self, Operand, Store, accumulate, put, tiles, with_size};
 
 /// Transformed tiles against the transformed weights of one panel.
 pub(super) struct Products<'a> {
@@ -45,14 +44,14 @@ impl WithSimd for Products<'_> {
                     start: self.weights.as_ptr(),
                     block: 0,
                     line: 0,
-                    row: 0,
+                    row: S::F32_LANES,
                     step: width,
                 },
                 steps: self.channels,
                 into: self.into[start * width..].as_mut_ptr(),
                 row: width,
                 strides: [self.planes.stride, self.channels * width, self.panel.stride],
-                add: false,
+                how: Store::Write,
             };
             // SAFETY: the assertions above hold every plane.
             unsafe { with_size!(rows, width / S::F32_LANES, S, every_frequency(simd, place)) };
@@ -101,7 +100,7 @@ impl WithSimd for Correlations<'_> {
                         start: self.gradients[column..].as_ptr(),
                         block: 0,
                         line: 0,
-                        row: 0,
+                        row: S::F32_LANES,
                         step: width,
                     },
                     steps: self.planes.tiles,
@@ -112,7 +111,7 @@ impl WithSimd for Correlations<'_> {
                         self.columns.stride,
                         self.channels * width,
                     ],
-                    add: true,
+                    how: Store::Add,
                 };
                 // SAFETY: the assertions above hold every plane.
                 unsafe { with_size!(rows, vectors, S, every_frequency(simd, place)) };
@@ -132,8 +131,7 @@ struct Place {
     row: usize,
     /// From a frequency to the next, in both operands and in the result.
     strides: [usize; 3],
-    /// Whether the result is added to what is there.
-    add: bool,
+    how: Store,
 }
 
 struct EveryFrequency<const R: usize, const V: usize>(Place);
@@ -160,26 +158,16 @@ impl<const R: usize, const V: usize> WithSimd for EveryFrequency<R, V> {
             mut into,
             row,
             strides,
-            add,
+            how,
         } = self.0;
+        // Said again where it is a constant.
+        b.row = S::F32_LANES;
         for _ in 0..FREQUENCIES {
             let mut acc = [[simd.splat_f32s(0.0); V]; R];
             // SAFETY: the promise made to `every_frequency`, which alone makes one of these.
-            unsafe { accumulate(simd, &mut acc, a, b, [1, 1, steps]) };
-            for (r, vectors) in settle(&acc).iter().enumerate() {
-                for (v, vector) in vectors.iter().enumerate() {
-                    // SAFETY: as above.
-                    unsafe {
-                        let into = into.add(r * row + v * S::F32_LANES);
-                        let before = if add {
-                            load::<S>(into)
-                        } else {
-                            simd.splat_f32s(0.0)
-                        };
-                        let sum = simd.add_f32s(before, *vector);
-                        write::<S>(into, sum);
-                    }
-                }
+            unsafe {
+                accumulate(simd, &mut acc, a, b, [1, 1, steps]);
+                put(simd, &acc, into, row, how);
             }
             a.start = a.start.wrapping_add(strides[0]);
             b.start = b.start.wrapping_add(strides[1]);
