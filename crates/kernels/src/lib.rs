@@ -4,9 +4,9 @@
 //! share of a network that has it. On Burn's CPU backend, Flex, in f32, they run kernels of their own,
 //! forward and backward: a direct convolution over a register tile, a normalisation that applies
 //! scale, shift and SiLU while a sample is in cache, and an attention whose weights never leave it. So
-//! do [`silu()`], and [`upsample`] and [`concat()`], which only move values, and would otherwise do it on one core. SIMD
-//! is chosen at run time (AVX-512, AVX2, NEON, or none), threads are rayon's, and a result does not
-//! depend on their number.
+//! do [`silu()`], for what is not normalised first, and [`upsample`] and [`concat()`], which only move
+//! values, and would otherwise do it on one core. SIMD is chosen at run time (AVX-512, AVX2, NEON, or
+//! none), threads are rayon's, and a result does not depend on their number.
 //!
 //! On every other backend, and for other number types, the same functions are written in Burn's own
 //! operations: see [`plain`], against which the kernels are tested.
