@@ -145,9 +145,33 @@ fn this_thread() -> usize {
 #[cfg(test)]
 mod tests {
     use tracing::trace_span;
+    use tracing_subscriber::EnvFilter;
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+
+    /// As the binary's is, unless `RUST_LOG` says otherwise.
+    #[test]
+    fn a_subscriber_to_warnings_leaves_spans_disabled_and_their_shapes_unwritten() {
+        let collector = Collector::new();
+        let enabled_under = |filter: &str| {
+            let subscriber = tracing_subscriber::registry()
+                .with(EnvFilter::new(filter))
+                .with(collector.clone());
+            let mut written = false;
+            tracing::subscriber::with_default(subscriber, || {
+                let mut shape = || {
+                    written = true;
+                    String::new()
+                };
+                trace_span!(target: "profile::operation", "conv2d", shape = shape())
+                    .in_scope(|| ());
+            });
+            (written, collector.take().len())
+        };
+        assert_eq!(enabled_under("warn"), (false, 0));
+        assert_eq!(enabled_under("profile=trace"), (true, 1));
+    }
 
     #[test]
     fn spans_of_the_profile_are_written_down_and_others_are_not() {

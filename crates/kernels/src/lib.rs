@@ -5,9 +5,9 @@
 //! forward and backward: a convolution by Winograd's tiles where they apply and over a register tile
 //! directly where not, a normalisation that applies scale, shift and SiLU while a sample is in cache
 //! ([`norm_silu_conv2d`] does both in one), and an attention whose weights never leave it. So do
-//! [`silu()`], and [`upsample`] and [`concat()`], which only move values, and would otherwise do it on one core. SIMD
-//! is chosen at run time (AVX-512, AVX2, NEON, or none), threads are rayon's, and a result does not
-//! depend on their number.
+//! [`silu()`], for what is not normalised first, and [`upsample`] and [`concat()`], which only move
+//! values, and would otherwise do it on one core. SIMD is chosen at run time (AVX-512, AVX2, NEON, or
+//! none), threads are rayon's, and a result does not depend on their number.
 //!
 //! On every other backend, and for other number types, the same functions are written in Burn's own
 //! operations: see [`plain`], against which the kernels are tested.

@@ -22,22 +22,20 @@ pub(crate) fn by_sample(
     if x.device() != Device::flex() || x.is_autodiff() {
         return network(x);
     }
-    // This thread waits meanwhile.
-    let _span = trace_span!(target: "profile::waiting", "parts").entered();
+    // What this thread does while others work.
+    let waiting = trace_span!(target: "profile::waiting", "parts");
     if parts < 2 {
         // From a thread of the pool, what is parallel inside an operation goes on at once; from any
         // other it is handed over, and waited for, each time.
-        return rayon::scope(|_| network(x));
+        return waiting.in_scope(|| rayon::scope(|_| network(x)));
     }
     let bound = |part: usize| batch * part / parts;
-    let outputs: Vec<Tensor<4>> = (0..parts)
+    let inputs: Vec<Tensor<4>> = (0..parts)
         .map(|part| {
             x.clone()
                 .narrow(0, bound(part), bound(part + 1) - bound(part))
         })
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .map(network)
         .collect();
+    let outputs = waiting.in_scope(|| inputs.into_par_iter().map(network).collect());
     Tensor::cat(outputs, 0)
 }
