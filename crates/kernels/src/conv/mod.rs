@@ -616,6 +616,7 @@ mod tests {
 
     /// The README states what this prints; run it with `--nocapture`.
     #[test]
+    #[allow(clippy::print_stdout)]
     fn winograd_is_as_accurate_as_the_direct_sum() {
         for channels in [16, 64, 256] {
             let geometry = Geometry {
