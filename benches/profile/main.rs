@@ -43,6 +43,9 @@ struct Args {
     /// Threads; without it, as many as there are cores
     #[arg(long, value_parser = at_least_one)]
     threads: Option<usize>,
+    /// By this workspace's kernels (own) or by Burn's operations (plain)
+    #[arg(long, default_value_t)]
+    kernels: kernels::Kernels,
     /// Where the trace is written to
     #[arg(long, default_value = "target/profile/trace.json")]
     trace: PathBuf,
@@ -61,6 +64,7 @@ const WARM_UP: usize = 5;
 fn main() -> Outcome {
     let args = Args::parse();
     benches::keep_freed_memory();
+    kernels::choose(args.kernels);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.unwrap_or(cores);
     ThreadPoolBuilder::new()

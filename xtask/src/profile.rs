@@ -26,6 +26,9 @@ pub struct Args {
     /// Threads of the profile, on as many cores; without it, as many as there are cores
     #[arg(long, requires = "profile")]
     threads: Option<NonZeroUsize>,
+    /// What the profile computes with: own (this workspace's kernels) or plain (Burn's operations)
+    #[arg(long, requires = "profile")]
+    kernels: Option<String>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -41,15 +44,17 @@ fn program(args: &Args) -> Command {
     let trace = target_dir().join("profile/trace.json");
     let program = Command::new(target_dir().join("debug").join(name), [""; 0])
         .args(["--trace".into(), trace.into_os_string()]);
+    let number = |value: Option<NonZeroUsize>| value.map(|value| value.to_string());
     [
-        ("--steps", args.steps),
-        ("--batch", args.batch),
-        ("--threads", args.threads),
+        ("--steps", number(args.steps)),
+        ("--batch", number(args.batch)),
+        ("--threads", number(args.threads)),
+        ("--kernels", args.kernels.clone()),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name, value?)))
     .fold(program, |program, (name, value)| {
-        program.args([name, &value.to_string()])
+        program.args([name, &value])
     })
 }
 
@@ -63,6 +68,7 @@ mod tests {
             steps: NonZeroUsize::new(steps),
             batch: NonZeroUsize::new(batch),
             threads: NonZeroUsize::new(threads),
+            kernels: (threads > 0).then(|| "plain".to_owned()),
         };
         program(&args).to_string()
     }
@@ -71,7 +77,7 @@ mod tests {
     fn what_is_asked_for_is_handed_on_and_the_rest_left_to_the_program() {
         let plain = typed(0, 0, 0);
         assert!(plain.ends_with("trace.json"), "{plain}");
-        let full = format!("{plain} --steps 9 --batch 8 --threads 1");
+        let full = format!("{plain} --steps 9 --batch 8 --threads 1 --kernels plain");
         assert_eq!(typed(9, 8, 1), full);
     }
 }

@@ -54,6 +54,8 @@ pub(crate) fn correlation(weight: &FlexTensor, geometry: &Geometry) -> Arc<Corre
     drop(all);
     let correlation = lay_out();
     let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    // What nobody else holds any more will not be asked for again.
+    all.retain(|kept| !kept.weight.is_unique());
     all.push(Kept {
         weight: weight.clone(),
         geometry,
@@ -91,6 +93,7 @@ mod tests {
     #[test]
     fn weights_are_found_again_until_there_are_too_many() {
         the_same_weights_are_found_again_and_others_are_not();
+        what_is_gone_elsewhere_is_let_go_of();
         no_more_is_kept_than_the_limit();
     }
 
@@ -112,8 +115,20 @@ mod tests {
         }
     }
 
+    fn what_is_gone_elsewhere_is_let_go_of() {
+        let (first, second) = (weights(1.0), weights(2.0));
+        correlation(&first, &geometry(1, [8, 8]));
+        correlation(&second, &geometry(1, [8, 8]));
+        let count = || KEPT.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let before = count();
+        drop(first);
+        let third = weights(3.0);
+        correlation(&third, &geometry(1, [8, 8]));
+        assert_eq!(count(), before);
+    }
+
     fn no_more_is_kept_than_the_limit() {
-        let big = || {
+        let big = |_: usize| {
             FlexTensor::from_data(TensorData::new(
                 vec![0.5_f32; 512 * 512 * 9],
                 [512, 512, 3, 3],
@@ -124,10 +139,11 @@ mod tests {
             channels_out: 512,
             ..geometry(1, [4, 4])
         };
-        let bytes = correlation(&big(), &geometry).bytes();
+        let bytes = correlation(&big(0), &geometry).bytes();
         assert!(bytes > 512 * 512 * 9 * 4);
-        for _ in 0..MOST / bytes + 2 {
-            correlation(&big(), &geometry);
+        let held: Vec<FlexTensor> = (0..MOST / bytes + 2).map(big).collect();
+        for weight in &held {
+            correlation(weight, &geometry);
         }
         let all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         let sum: usize = all.iter().map(|kept| kept.correlation.bytes()).sum();
