@@ -5,7 +5,7 @@
 //! weights is linear in the transformed kernel and so is the transpose of the same three steps.
 //!
 //! Coefficients are 0, ±1 and ±½, and the transforms add four numbers at a time. What they lose, shorter
-//! sums more than make up for: the error is measured to be below that of the direct sum. Larger tiles, F(4×4, 3×3), would save another 1.8 times at most
+//! sums probably make up for: the error is measured to be below that of the direct sum. Larger tiles, F(4×4, 3×3), would save another 1.8 times at most
 //! and lose a digit.
 
 mod multiply;
