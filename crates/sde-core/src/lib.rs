@@ -20,7 +20,7 @@
 //! - [`State`]: what a batch of points must be able to do, for `ndarray` arrays (feature
 //!   `ndarray`, the default) and Burn tensors (feature `burn`);
 //! - [`Sde`] and [`AffineSde`]: any process, and those whose marginals are Gaussian in closed form;
-//! - [`families`]: variance exploding, variance preserving, sub-VP, EDM, Brownian motion;
+//! - [`families`]: variance exploding, variance preserving, cosine, sub-VP, EDM, Brownian motion;
 //! - [`ReverseSde`] and [`ProbabilityFlow`]: the two reversals of any process with any [`Score`];
 //! - [`Prediction`]: what a network predicts (ε, x₀, v, the score, EDM's F), and every conversion;
 //! - [`noise`]: randomness as a function of (seed, sample, step, role), the same everywhere;
@@ -42,7 +42,7 @@ pub mod worlds;
 pub use families::{SdeConfig, SdeError};
 pub use prediction::Prediction;
 pub use reverse::{GenerativeClock, ProbabilityFlow, ReverseSde};
-pub use score::{CountedScore, Score};
+pub use score::{CountedScore, DifferentiableScore, Score};
 pub use sde::{AffineSde, Marginal, Prior, Sde};
 pub use state::State;
 pub use time::{LogSnr, Sigma, StepIndex, Time};

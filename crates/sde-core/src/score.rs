@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::Time;
+use crate::{State, Time};
 
 /// A score function s(x, t) ≈ ∇ₓ log pₜ(x) on batches `X` of shape `[batch, ...]`.
 ///
@@ -11,6 +11,34 @@ use crate::Time;
 pub trait Score<X> {
     /// s(x, t), of x's shape; every sample at the same t.
     fn score(&self, x: &X, t: Time) -> X;
+
+    /// s(x_i, t_i) for each sample at a time of its own; `times` has length [`State::batch`]. Solvers
+    /// that choose the steps of every sample by itself ask for it.
+    ///
+    /// One sample after the other by default; scores that can do with a whole batch at once should.
+    ///
+    /// # Panics
+    /// If there is no sample, or `times` has another length than the batch.
+    fn score_each(&self, x: &X, times: &[Time]) -> X
+    where
+        X: State,
+    {
+        assert_eq!(times.len(), x.batch(), "one time a sample");
+        let parts: Vec<X> = (times.iter().enumerate())
+            .map(|(i, &t)| self.score(&x.select_samples(&[i]), t))
+            .collect();
+        X::concatenate_samples(&parts)
+    }
+}
+
+/// A score whose Jacobian multiplies vectors: what the divergence along the probability flow, and so a
+/// likelihood, needs.
+pub trait DifferentiableScore<X>: Score<X> {
+    /// s(x_i, t_i) and v_iᵀ ∂s(x_i, t_i)/∂x_i of each sample, both of x's shape.
+    ///
+    /// # Panics
+    /// If `v` has another shape than `x`, or `times` another length than the batch.
+    fn score_and_vjp(&self, x: &X, times: &[Time], v: &X) -> (X, X);
 }
 
 impl<X, F: Fn(&X, Time) -> X> Score<X> for F {
@@ -45,5 +73,13 @@ impl<X> Score<X> for CountedScore<'_, X> {
     fn score(&self, x: &X, t: Time) -> X {
         self.evaluations.set(self.evaluations.get() + 1);
         self.inner.score(x, t)
+    }
+
+    fn score_each(&self, x: &X, times: &[Time]) -> X
+    where
+        X: State,
+    {
+        self.evaluations.set(self.evaluations.get() + 1);
+        self.inner.score_each(x, times)
     }
 }

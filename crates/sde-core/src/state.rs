@@ -45,8 +45,49 @@ pub trait State: Clone {
     #[must_use]
     fn axpy_per_sample(self, b: &[f64], y: &Self) -> Self;
 
+    /// a_i·x_i + b_i·y_i with one pair of coefficients a sample; both have length [`State::batch`].
+    ///
+    /// # Panics
+    /// If the shapes differ, or `a` or `b` has another length than the batch.
+    #[must_use]
+    fn lincomb_per_sample(self, a: &[f64], y: &Self, b: &[f64]) -> Self;
+
+    /// Every element held to [`low`, `high`].
+    #[must_use]
+    fn clamped(self, low: f64, high: f64) -> Self;
+
+    /// The inner product ⟨x_i, y_i⟩ of each sample; it synchronises with the device.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    fn dots(&self, y: &Self) -> Vec<f64>;
+
     /// The Euclidean norm ‖x_i‖ of each sample; it synchronises with the device.
-    fn norms(&self) -> Vec<f64>;
+    fn norms(&self) -> Vec<f64> {
+        self.dots(self).into_iter().map(f64::sqrt).collect()
+    }
+
+    /// The error of each sample in units of its tolerance, √mean((e/(absolute + relative·max(|x|, |y|)))²)
+    /// over its elements, where e is this state and x, y are two states that it is an error of (Hairer,
+    /// Nørsett & Wanner 1993, eq. II.4.11); it synchronises with the device.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    fn error_norms(&self, x: &Self, y: &Self, absolute: f64, relative: f64) -> Vec<f64>;
+
+    /// The samples at these places, in this order: shape `[samples.len(), ...]`.
+    ///
+    /// # Panics
+    /// If a place is outside the batch, or there is none.
+    #[must_use]
+    fn select_samples(&self, samples: &[usize]) -> Self;
+
+    /// Batches one behind the other.
+    ///
+    /// # Panics
+    /// If there is no part, or samples differ in shape.
+    #[must_use]
+    fn concatenate_samples(parts: &[Self]) -> Self;
 
     /// Whether every element is finite; it synchronises with the device.
     fn is_finite(&self) -> bool;

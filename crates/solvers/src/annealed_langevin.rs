@@ -145,11 +145,13 @@ impl Scheme for AnnealedLangevin {
 }
 
 impl<X: State> Step<X> for AnnealedLangevin {
-    fn begin(&self, run: &Run<'_, X>, t: Time, x: X) -> X {
+    type Memory = ();
+
+    fn begin(&self, run: &Run<'_, X>, t: Time, x: X, (): &mut ()) -> X {
         self.anneal(run, 0, t, x)
     }
 
-    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X) -> X {
+    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X, (): &mut ()) -> X {
         let from = run.sde().marginal(interval.from);
         let to = run.sde().marginal(interval.to);
         let x = if from.alpha == to.alpha {

@@ -135,7 +135,9 @@ impl Scheme for EdmSampler {
 }
 
 impl<X: State> Step<X> for EdmSampler {
-    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X) -> X {
+    type Memory = ();
+
+    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X, (): &mut ()) -> X {
         let (t_hat, x_hat) = self.churn(run, interval.index, interval.from, x);
         let from = run.sde().marginal(t_hat);
         let to = run.sde().marginal(interval.to);
@@ -152,7 +154,7 @@ impl<X: State> Step<X> for EdmSampler {
             .axpy(0.5 * scale, &x_hat)
     }
 
-    fn denoise(&self, run: &Run<'_, X>, index: StepIndex, t: Time, x: X) -> X {
+    fn denoise(&self, run: &Run<'_, X>, index: StepIndex, t: Time, x: X, (): &mut ()) -> X {
         let (t_hat, x_hat) = self.churn(run, index, t, x);
         run.posterior_mean(&x_hat, t_hat)
     }

@@ -72,17 +72,28 @@ impl<X: State> Run<'_, X> {
 ///
 /// A step must treat every sample of the batch by itself, and draw noise from [`Run::noise`] only.
 pub trait Step<X: State>: Scheme {
+    /// What the solver keeps from one step to the next within a run, such as earlier predictions of a
+    /// multistep method; `()` where a step needs the state alone.
+    type Memory: Default;
+
     /// What the solver does at the grid's first time, before the first interval; nothing by default.
-    fn begin(&self, _run: &Run<'_, X>, _t: Time, x: X) -> X {
+    fn begin(&self, _run: &Run<'_, X>, _t: Time, x: X, _memory: &mut Self::Memory) -> X {
         x
     }
 
     /// From x at `interval.from` to the state at `interval.to`.
-    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X) -> X;
+    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X, memory: &mut Self::Memory) -> X;
 
     /// The last of [`LastStep::Denoise`], step number `index`: from x at the grid's last time to a
     /// sample. The posterior mean by default.
-    fn denoise(&self, run: &Run<'_, X>, _index: StepIndex, t: Time, x: X) -> X {
+    fn denoise(
+        &self,
+        run: &Run<'_, X>,
+        _index: StepIndex,
+        t: Time,
+        x: X,
+        _memory: &mut Self::Memory,
+    ) -> X {
         run.posterior_mean(&x, t)
     }
 }
@@ -125,7 +136,8 @@ impl<X: State, S: Step<X>> Solver<X> for S {
             Ok(())
         };
 
-        x = self.begin(&run, grid.start(), x);
+        let mut memory = S::Memory::default();
+        x = self.begin(&run, grid.start(), x, &mut memory);
         report(0, grid.start(), &x)?;
         for (i, ends) in grid.times().windows(2).enumerate() {
             let interval = Interval {
@@ -133,11 +145,11 @@ impl<X: State, S: Step<X>> Solver<X> for S {
                 from: ends[0],
                 to: ends[1],
             };
-            x = self.advance(&run, interval, x);
+            x = self.advance(&run, interval, x, &mut memory);
             report(i + 1, interval.to, &x)?;
         }
         if grid.last_step() == LastStep::Denoise {
-            x = self.denoise(&run, StepIndex(steps - 1), grid.end(), x);
+            x = self.denoise(&run, StepIndex(steps - 1), grid.end(), x, &mut memory);
             report(steps, Time(0.0), &x)?;
         }
 

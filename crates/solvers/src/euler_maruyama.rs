@@ -32,7 +32,9 @@ impl Scheme for EulerMaruyama {
 }
 
 impl<X: State> Step<X> for EulerMaruyama {
-    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X) -> X {
+    type Memory = ();
+
+    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X, (): &mut ()) -> X {
         let (t, h) = (interval.from, interval.length());
         let (a, g) = (run.sde().drift_rate(t), run.sde().diffusion(t));
         let s = run.score(&x, t);

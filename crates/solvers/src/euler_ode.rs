@@ -26,7 +26,9 @@ impl Scheme for EulerOde {
 }
 
 impl<X: State> Step<X> for EulerOde {
-    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X) -> X {
+    type Memory = ();
+
+    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X, (): &mut ()) -> X {
         let (t, h) = (interval.from, interval.length());
         let s = run.score(&x, t);
         let (a, b) = velocity(run.sde(), t);

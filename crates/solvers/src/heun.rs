@@ -32,7 +32,9 @@ impl Scheme for HeunOde {
 }
 
 impl<X: State> Step<X> for HeunOde {
-    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X) -> X {
+    type Memory = ();
+
+    fn advance(&self, run: &Run<'_, X>, interval: Interval, x: X, (): &mut ()) -> X {
         let h = interval.length();
         let s = run.score(&x, interval.from);
         let (a, b) = velocity(run.sde(), interval.from);

@@ -5,12 +5,14 @@
 //! | [`vp`](VariancePreserving) | −½ β x dt + √β dw | [0, 1] | Song et al. 2021, eq. 32 |
 //! | [`ve`](VarianceExploding) | √(d(σ²)/dt) dw | [0, 1] | Song et al. 2021, eq. 30 |
 //! | [`sub-vp`](SubVariancePreserving) | −½ β x dt + √(β (1 − e^{−2B})) dw | [0, 1] | Song et al. 2021, eq. 33 |
+//! | [`cosine`](Cosine) | −½ β x dt + √β dw, α a cosine | [0, 0.9946] | Nichol & Dhariwal 2021, eq. 17 |
 //! | [`edm`](Edm) | √(2t) dw | [0, 80] | Karras et al. 2022, σ(t) = t |
 //! | [`brownian`](Brownian) | dw | [0, T] | |
 //!
 //! Adding a family is one file and one arm of [`SdeConfig`].
 
 mod brownian;
+mod cosine;
 mod edm;
 mod linear_beta;
 mod sub_vp;
@@ -23,6 +25,7 @@ use thiserror::Error;
 use crate::AffineSde;
 
 pub use brownian::Brownian;
+pub use cosine::Cosine;
 pub use edm::Edm;
 pub use linear_beta::LinearBeta;
 pub use sub_vp::SubVariancePreserving;
@@ -73,6 +76,8 @@ pub enum SdeConfig {
     Ve(VarianceExploding),
     /// Sub-VP, linear β.
     SubVp(SubVariancePreserving),
+    /// Variance preserving, α a cosine.
+    Cosine(Cosine),
     /// EDM's σ(t) = t.
     Edm(Edm),
     /// Brownian motion.
@@ -81,7 +86,7 @@ pub enum SdeConfig {
 
 impl SdeConfig {
     /// The kinds, as written in configuration files.
-    pub const KINDS: [&'static str; 5] = ["vp", "ve", "sub-vp", "edm", "brownian"];
+    pub const KINDS: [&'static str; 6] = ["vp", "ve", "sub-vp", "cosine", "edm", "brownian"];
 
     /// The process, its parameters checked.
     ///
@@ -92,6 +97,7 @@ impl SdeConfig {
             Self::Vp(sde) => Box::new(sde.validated()?),
             Self::Ve(sde) => Box::new(sde.validated()?),
             Self::SubVp(sde) => Box::new(sde.validated()?),
+            Self::Cosine(sde) => Box::new(sde.validated()?),
             Self::Edm(sde) => Box::new(sde.validated()?),
             Self::Brownian(sde) => Box::new(sde.validated()?),
         })

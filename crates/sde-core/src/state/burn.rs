@@ -1,8 +1,29 @@
 //! States as Burn tensors of any rank above one, on any device: `[batch, ...]`.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::State;
+
+/// One coefficient a sample as a tensor `[batch, 1, ...]` beside `x`.
+fn per_sample<const D: usize>(x: &Tensor<D>, coefficients: &[f64]) -> Tensor<D> {
+    assert_eq!(coefficients.len(), x.batch(), "one coefficient a sample");
+    let mut shape = [1; D];
+    shape[0] = coefficients.len();
+    Tensor::from_data(
+        TensorData::new(coefficients.to_vec(), shape),
+        (&x.device(), x.dtype()),
+    )
+}
+
+/// The sum over each sample's elements, on the host.
+fn sums<const D: usize>(x: Tensor<D>) -> Vec<f64> {
+    let [batch, len] = [x.batch(), x.sample_len()];
+    x.reshape([batch, len])
+        .sum_dim(1)
+        .into_data()
+        .iter::<f64>()
+        .collect()
+}
 
 impl<const D: usize> State for Tensor<D> {
     fn batch(&self) -> usize {
@@ -28,27 +49,50 @@ impl<const D: usize> State for Tensor<D> {
     }
 
     fn axpy_per_sample(self, b: &[f64], y: &Self) -> Self {
-        assert_eq!(b.len(), self.batch(), "one coefficient a sample");
         assert_eq!(self.dims(), y.dims(), "states of one shape");
-        let mut shape = [1; D];
-        shape[0] = b.len();
-        let b = Tensor::<D>::from_data(
-            TensorData::new(b.to_vec(), shape),
-            (&self.device(), self.dtype()),
-        );
+        let b = per_sample(&self, b);
         self + y.clone() * b
     }
 
-    fn norms(&self) -> Vec<f64> {
-        let [batch, len] = [self.batch(), self.sample_len()];
-        self.clone()
-            .reshape([batch, len])
-            .square()
-            .sum_dim(1)
-            .into_data()
-            .iter::<f64>()
-            .map(f64::sqrt)
+    fn lincomb_per_sample(self, a: &[f64], y: &Self, b: &[f64]) -> Self {
+        assert_eq!(self.dims(), y.dims(), "states of one shape");
+        let (a, b) = (per_sample(&self, a), per_sample(&self, b));
+        self * a + y.clone() * b
+    }
+
+    fn clamped(self, low: f64, high: f64) -> Self {
+        self.clamp(low, high)
+    }
+
+    fn dots(&self, y: &Self) -> Vec<f64> {
+        assert_eq!(self.dims(), y.dims(), "states of one shape");
+        sums(self.clone() * y.clone())
+    }
+
+    fn error_norms(&self, x: &Self, y: &Self, absolute: f64, relative: f64) -> Vec<f64> {
+        assert_eq!(self.dims(), x.dims(), "states of one shape");
+        assert_eq!(self.dims(), y.dims(), "states of one shape");
+        let scale = (x.clone().abs())
+            .max_pair(y.clone().abs())
+            .mul_scalar(relative)
+            .add_scalar(absolute);
+        let len = self.sample_len() as f64;
+        sums((self.clone() / scale).square())
+            .into_iter()
+            .map(|sum| (sum / len).sqrt())
             .collect()
+    }
+
+    fn select_samples(&self, samples: &[usize]) -> Self {
+        assert!(!samples.is_empty(), "at least one sample");
+        let places: Vec<i64> = samples.iter().map(|&i| i as i64).collect();
+        let places = TensorData::new(places, [samples.len()]);
+        let places = Tensor::<1, Int>::from_data(places, &self.device());
+        self.clone().select(0, places)
+    }
+
+    fn concatenate_samples(parts: &[Self]) -> Self {
+        Self::cat(parts.to_vec(), 0)
     }
 
     fn is_finite(&self) -> bool {
@@ -94,6 +138,17 @@ mod tests {
             values(x.clone().axpy_per_sample(&[0.0, 0.5], &y)),
             [1.0, 2.0, 18.0, 24.0]
         );
+        assert_eq!(
+            values(x.clone().lincomb_per_sample(&[2.0, 0.0], &y, &[0.5, 1.0])),
+            [7.0, 14.0, 30.0, 40.0]
+        );
+        assert_eq!(values(x.clone().clamped(1.5, 3.5)), [1.5, 2.0, 3.0, 3.5]);
+        assert_eq!(x.dots(&y), [50.0, 250.0]);
+        assert_eq!(x.error_norms(&x, &y, 0.0, 0.1), [1.0, 1.0]);
+        let swapped = x.select_samples(&[1, 0]);
+        assert_eq!(values(swapped.clone()), [3.0, 4.0, 1.0, 2.0]);
+        let joined = State::concatenate_samples(&[swapped, y.select_samples(&[0])]);
+        assert_eq!(values(joined), [3.0, 4.0, 1.0, 2.0, 10.0, 20.0]);
         assert_eq!(x.norms(), [5f64.sqrt(), 5.0]);
         // Named in full: a tensor has an elementwise `is_finite` of its own.
         assert!(State::is_finite(&x));

@@ -1,12 +1,17 @@
 //! States as `ndarray` arrays: the first axis counts samples, the others are the sample's shape.
 
-use ndarray::{Array, Axis, Dimension, NdFloat, RemoveAxis, Zip};
+use ndarray::{Array, Axis, Dimension, NdFloat, RemoveAxis, Zip, concatenate};
 
 use super::State;
 
 /// Rounds a host coefficient to the array's element type.
 fn element<A: NdFloat>(value: f64) -> A {
     A::from(value).expect("every f64 converts to a float type")
+}
+
+/// An element on the host.
+fn host<A: NdFloat>(value: &A) -> f64 {
+    value.to_f64().expect("every float type converts to f64")
 }
 
 impl<A, D> State for Array<A, D>
@@ -52,14 +57,64 @@ where
         self
     }
 
-    fn norms(&self) -> Vec<f64> {
-        let square = |x: &A| {
-            let x = x.to_f64().expect("every float type converts to f64");
-            x * x
-        };
+    fn lincomb_per_sample(mut self, a: &[f64], y: &Self, b: &[f64]) -> Self {
+        assert_eq!(a.len(), self.batch(), "one coefficient a sample");
+        assert_eq!(b.len(), self.batch(), "one coefficient a sample");
+        assert_eq!(self.shape(), y.shape(), "states of one shape");
+        for (((mut x, y), &a), &b) in self.outer_iter_mut().zip(y.outer_iter()).zip(a).zip(b) {
+            let (a, b) = (element::<A>(a), element::<A>(b));
+            x.zip_mut_with(&y, |x, &y| *x = a * *x + b * y);
+        }
+        self
+    }
+
+    fn clamped(mut self, low: f64, high: f64) -> Self {
+        let (low, high) = (element::<A>(low), element::<A>(high));
+        // Not `clamp`, which panics for low > high; a NaN stays one.
+        self.mapv_inplace(|x| {
+            if x < low {
+                low
+            } else if x > high {
+                high
+            } else {
+                x
+            }
+        });
+        self
+    }
+
+    fn dots(&self, y: &Self) -> Vec<f64> {
+        assert_eq!(self.shape(), y.shape(), "states of one shape");
         self.outer_iter()
-            .map(|sample| sample.iter().map(square).sum::<f64>().sqrt())
+            .zip(y.outer_iter())
+            .map(|(x, y)| x.iter().zip(y).map(|(x, y)| host(x) * host(y)).sum())
             .collect()
+    }
+
+    fn error_norms(&self, x: &Self, y: &Self, absolute: f64, relative: f64) -> Vec<f64> {
+        assert_eq!(self.shape(), x.shape(), "states of one shape");
+        assert_eq!(self.shape(), y.shape(), "states of one shape");
+        let len = self.sample_len() as f64;
+        (self.outer_iter().zip(x.outer_iter()).zip(y.outer_iter()))
+            .map(|((e, x), y)| {
+                let square = |((e, x), y): ((&A, &A), &A)| {
+                    let scale = absolute + relative * host(x).abs().max(host(y).abs());
+                    (host(e) / scale).powi(2)
+                };
+                let sum: f64 = e.iter().zip(&x).zip(&y).map(square).sum();
+                (sum / len).sqrt()
+            })
+            .collect()
+    }
+
+    fn select_samples(&self, samples: &[usize]) -> Self {
+        assert!(!samples.is_empty(), "at least one sample");
+        self.select(Axis(0), samples)
+    }
+
+    fn concatenate_samples(parts: &[Self]) -> Self {
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        concatenate(Axis(0), &views).expect("batches of samples of one shape")
     }
 
     fn is_finite(&self) -> bool {
@@ -99,6 +154,36 @@ mod tests {
             x.axpy_per_sample(&[0.0, 0.1], &y),
             array![[1.0, 2.0], [6.0, 8.0]]
         );
+    }
+
+    #[test]
+    fn samples_have_coefficients_products_and_places_of_their_own() {
+        let x = array![[1.0, 2.0], [3.0, 4.0], [5.0, -6.0]];
+        let y = array![[10.0, 20.0], [30.0, 40.0], [50.0, 60.0]];
+        assert_eq!(
+            x.clone()
+                .lincomb_per_sample(&[1.0, 0.0, 2.0], &y, &[0.1, 1.0, 0.0]),
+            array![[2.0, 4.0], [30.0, 40.0], [10.0, -12.0]]
+        );
+        assert_eq!(x.dots(&y), [50.0, 250.0, -110.0]);
+        assert_eq!(x.norms()[1], 5.0);
+        assert_eq!(
+            x.clone().clamped(-1.0, 3.0),
+            array![[1.0, 2.0], [3.0, 3.0], [3.0, -1.0]]
+        );
+        let picked = x.select_samples(&[2, 0]);
+        assert_eq!(picked, array![[5.0, -6.0], [1.0, 2.0]]);
+        let joined = Array2::concatenate_samples(&[picked, y.select_samples(&[1])]);
+        assert_eq!(joined, array![[5.0, -6.0], [1.0, 2.0], [30.0, 40.0]]);
+    }
+
+    #[test]
+    fn an_error_is_measured_in_units_of_its_tolerance() {
+        let e = array![[0.3, -0.4]];
+        let (x, y) = (array![[-1.0, 2.0]], array![[0.5, -3.0]]);
+        // Tolerances 0.1 + 0.2·1 and 0.1 + 0.2·3.
+        let expected = ((1.0f64.powi(2) + (0.4f64 / 0.7).powi(2)) / 2.0).sqrt();
+        assert!((e.error_norms(&x, &y, 0.1, 0.2)[0] - expected).abs() < 1e-15);
     }
 
     #[test]

@@ -97,6 +97,28 @@ impl GaussianMixture {
         sum
     }
 
+    /// The Hessian of ln p of this mixture itself times `v`; `x`, `v` and the result have shape `[dim]`.
+    ///
+    /// # Panics
+    /// If `x` or `v` has another dimension than the world.
+    #[must_use]
+    pub fn hessian_product(&self, x: ArrayView1<'_, f64>, v: ArrayView1<'_, f64>) -> Array1<f64> {
+        assert_eq!(v.len(), self.dim(), "a vector has the world's dimension");
+        let mut score = Array1::zeros(self.dim());
+        self.grad_log_pdf(x, score.view_mut());
+        let mut product = Array1::zeros(self.dim());
+        for (k, probability) in self.posterior(x).0.into_iter().enumerate() {
+            // The covariance of the components' pulls, centred: a difference of squares cancels.
+            let spread = |d: usize| self.pull(k, d, x[d]) - score[d];
+            let along: f64 = v.iter().enumerate().map(|(d, v)| spread(d) * v).sum();
+            for (d, product) in product.iter_mut().enumerate() {
+                let curvature = v[d] / self.stds()[[k, d]].powi(2);
+                *product += probability * (spread(d) * along - curvature);
+            }
+        }
+        product
+    }
+
     /// ∂/∂x_d of the log-density of component `k` alone.
     fn pull(&self, k: usize, d: usize, x: f64) -> f64 {
         let std = self.stds()[[k, d]];

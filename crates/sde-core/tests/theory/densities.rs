@@ -50,6 +50,27 @@ proptest! {
     }
 
     #[test]
+    fn the_hessian_s_products_are_the_score_s_slopes_along_a_vector((world, marginal, x) in any_point()) {
+        let v: Array1<f64> = (0..world.dim()).map(|d| 1.0 - 0.7 * d as f64).collect();
+        let noised = world.noised(marginal);
+        let product = noised.hessian_product(x.view(), v.view());
+        for d in 0..world.dim() {
+            let slope = derivative(1e-3, |h| score_of(&world, marginal, &(&x + &(h * &v)))[d]);
+            let error = (product[d] - slope).abs();
+            prop_assert!(error < 1e-7 * (1.0 + slope.abs()), "{} {}", product[d], slope);
+        }
+        // Its trace is the divergence.
+        let trace: f64 = (0..world.dim())
+            .map(|d| {
+                let unit: Array1<f64> = (0..world.dim()).map(|i| f64::from(u8::from(i == d))).collect();
+                noised.hessian_product(x.view(), unit.view())[d]
+            })
+            .sum();
+        let divergence = world.divergence(marginal, x.view());
+        prop_assert!((trace - divergence).abs() < 1e-10 * (1.0 + divergence.abs()));
+    }
+
+    #[test]
     fn the_noised_world_is_a_world_with_the_same_density((world, marginal, x) in any_point()) {
         let noised = world.noised(marginal);
         prop_assert_eq!(noised.log_density(CLEAN, x.view()), world.log_density(marginal, x.view()));

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sde_core::families::{
-    BetaConvention, Brownian, Edm, LinearBeta, SubVariancePreserving, VarianceExploding,
+    BetaConvention, Brownian, Cosine, Edm, LinearBeta, SubVariancePreserving, VarianceExploding,
     VariancePreserving,
 };
 use sde_core::{AffineSde, SdeConfig};
@@ -18,6 +18,7 @@ pub fn published() -> Vec<Box<dyn AffineSde>> {
         SdeConfig::Vp(full),
         SdeConfig::Ve(VarianceExploding::default()),
         SdeConfig::SubVp(SubVariancePreserving::default()),
+        SdeConfig::Cosine(Cosine::default()),
         SdeConfig::Edm(Edm::default()),
         SdeConfig::Brownian(Brownian::default()),
     ]
@@ -54,7 +55,9 @@ pub fn any_config_from_zero() -> impl Strategy<Value = SdeConfig> {
         })
     });
     let brownian = (0.5..200.0).prop_map(|t_max| SdeConfig::Brownian(Brownian { t_max }));
-    prop_oneof![3 => vp, 2 => sub_vp, 1 => edm, 1 => brownian]
+    let cosine =
+        (1e-4..0.1, 0.5..0.999).prop_map(|(s, t_max)| SdeConfig::Cosine(Cosine { s, t_max }));
+    prop_oneof![3 => vp, 2 => sub_vp, 2 => cosine, 1 => edm, 1 => brownian]
 }
 
 /// Any family with random parameters.
@@ -65,5 +68,5 @@ pub fn any_config() -> impl Strategy<Value = SdeConfig> {
             sigma_max,
         })
     });
-    prop_oneof![7 => any_config_from_zero(), 1 => ve]
+    prop_oneof![9 => any_config_from_zero(), 1 => ve]
 }

@@ -2,7 +2,7 @@
 
 use sde_core::AffineSde;
 use sde_core::families::{
-    Brownian, Edm, SubVariancePreserving, VarianceExploding, VariancePreserving,
+    Brownian, Cosine, Edm, SubVariancePreserving, VarianceExploding, VariancePreserving,
 };
 
 /// Every family of `sde-core` with its published parameters.
@@ -10,6 +10,7 @@ pub fn all() -> Vec<Box<dyn AffineSde>> {
     vec![
         Box::new(VariancePreserving::default()),
         Box::new(SubVariancePreserving::default()),
+        Box::new(Cosine::default()),
         Box::new(VarianceExploding::default()),
         Box::new(Edm::default()),
         Box::new(Brownian::default()),
