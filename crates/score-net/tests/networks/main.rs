@@ -4,6 +4,7 @@ mod gradients;
 mod overfitting;
 mod parameters;
 mod properties;
+mod scores;
 
 use score_net::{MlpConfig, NetworkConfig, UNetConfig};
 
