@@ -16,6 +16,7 @@ mod portrait;
 mod runs;
 mod sampling;
 mod terminal;
+mod trajectory;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! Samples from a model, in batches that do not show in the result.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow};
@@ -11,6 +12,7 @@ use sde_core::noise::CounterNoise;
 use solvers::{GridSpec, Problem, Progress, SolverConfig, TimeGrid, sample_prior};
 
 use crate::config::SamplingConfig;
+use crate::trajectory::Recorder;
 
 /// How to sample, checked.
 #[derive(Clone, Debug)]
@@ -70,7 +72,7 @@ pub struct Samples {
 }
 
 /// Draws samples of `shape`, [channels, height, width]. `progress` is told how many solver steps are
-/// done, of how many.
+/// done, of how many; `recorder` sees the states of the first batch.
 ///
 /// Sample i depends on (seed, i) and the solver alone.
 pub fn generate(
@@ -79,6 +81,7 @@ pub fn generate(
     shape: [usize; 3],
     plan: &Plan,
     device: &Device,
+    mut recorder: Option<&mut Recorder<'_>>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Samples> {
     let started = Instant::now();
@@ -96,11 +99,26 @@ pub fn generate(
         let like = Tensor::<4>::zeros([size, channels, height, width], device);
         let start = sample_prior(sde, &like, &noise);
         let before = (index * plan.grid.steps()) as u64;
+        let mut recorder = recorder.as_deref_mut().filter(|_| index == 0);
+        let mut unseen = None;
         let mut observer = |state: Progress<'_, Tensor<4>>| {
             progress(before + state.step.0 as u64, total);
-            std::ops::ControlFlow::Continue(())
+            match recorder
+                .as_mut()
+                .map_or(Ok(()), |recorder| recorder.see(&state))
+            {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    unseen = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
         };
-        let solution = solver.solve(&problem, &plan.grid, start, &noise, &mut observer)?;
+        let solved = solver.solve(&problem, &plan.grid, start, &noise, &mut observer);
+        if let Some(error) = unseen {
+            return Err(error);
+        }
+        let solution = solved?;
         nfe = solution.nfe;
         parts.push(to_array(solution.x)?);
     }

@@ -1,13 +1,14 @@
 //! `tweedie evaluate`: how good a model's samples are.
 
 mod digits;
+mod nfe;
 mod points;
 mod report;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use self::report::Report;
@@ -20,6 +21,11 @@ use crate::terminal::say;
 
 /// Arguments of `evaluate`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_value_name = "WHAT")]
+#[command(
+    subcommand_help_heading = "Other evaluations",
+    disable_help_subcommand = true
+)]
 #[command(after_help = "\
 Digits are read by a classifier that also knows what is no digit. It is trained once, in about a \
 minute, and kept in runs/.judge. Its Fréchet distance is taken in its own features: it compares runs \
@@ -31,6 +37,8 @@ Examples:
   tweedie evaluate
   tweedie evaluate --run runs/mnist --samples 2000 --solver heun --steps 32")]
 pub struct EvaluateArgs {
+    #[command(subcommand)]
+    pub what: Option<What>,
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
@@ -46,8 +54,18 @@ pub struct EvaluateArgs {
     pub out: Option<PathBuf>,
 }
 
+/// Evaluations of another kind.
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Compare solvers at the same numbers of evaluations of the score
+    Nfe(nfe::NfeArgs),
+}
+
 /// Draws samples, measures them, prints a table and writes it as JSON.
 pub fn run(args: &EvaluateArgs) -> Result<()> {
+    if let Some(What::Nfe(args)) = &args.what {
+        return nfe::run(args);
+    }
     let chosen = Chosen::open(args.model.run.as_deref(), args.model.checkpoint.as_deref())?;
     let Some(run) = &chosen.run else {
         return Err(Fault::usage(format!(
@@ -69,6 +87,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         &args.sampling,
         Some(args.samples),
         &selected.device,
+        None,
     )?;
     let report = measure.measure(&drawn)?;
     let step = chosen.checkpoint.manifest().step;

@@ -217,7 +217,7 @@ fn strip(name: &str, dataset: &Dataset, sde: &dyn AffineSde) -> Result<Picture> 
             }
             Tile::Points(points_of(&cloud).expect("points stay points"))
         } else {
-            Tile::Image(noised(0, &mut noise))
+            Tile::Images(vec![noised(0, &mut noise)])
         };
         let captions = [
             format!("t = {}", label(t.0)),

@@ -19,6 +19,7 @@ use crate::portrait::portrait;
 use crate::runs::Chosen;
 use crate::sampling::{Plan, Samples, default_batch, generate};
 use crate::terminal::{Progress, note, say};
+use crate::trajectory::Recorder;
 
 /// Arguments of `sample`.
 #[derive(Debug, Args)]
@@ -28,6 +29,7 @@ Examples:
   tweedie sample --run runs/mnist --count 16 --seed 7
   tweedie sample --solver euler-maruyama --steps 500
   tweedie sample --count 10000 --format npy --out digits.npy
+  tweedie sample --trajectory                    with a strip and an animation of how they came about
 
 One seed gives the same samples whatever the batch size.")]
 pub struct SampleArgs {
@@ -41,6 +43,9 @@ pub struct SampleArgs {
     /// A picture, or NumPy's array of f32 [N, C, H, W] with images in [-1, 1]
     #[arg(long, value_enum, default_value = "png", help_heading = "Output")]
     pub format: Format,
+    /// Show the way from noise as well, as a strip and as an animation beside the samples
+    #[arg(long, help_heading = "Output")]
+    pub trajectory: bool,
     /// The file to write [default: a name made of the settings, in the run's folder samples/]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -126,11 +131,13 @@ pub enum Format {
     Npy,
 }
 
-fn solver_parser() -> impl TypedValueParser<Value = SolverConfig> {
+/// The name of a solver, with its published parameters.
+pub fn solver_parser() -> impl TypedValueParser<Value = SolverConfig> {
     PossibleValuesParser::new(SolverConfig::NAMES).try_map(|name| name.parse::<SolverConfig>())
 }
 
-fn grid_parser() -> impl TypedValueParser<Value = GridConfig> {
+/// The name of a spacing, with its published parameters.
+pub fn grid_parser() -> impl TypedValueParser<Value = GridConfig> {
     PossibleValuesParser::new(GridConfig::NAMES).try_map(|name| name.parse::<GridConfig>())
 }
 
@@ -144,7 +151,15 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     let chosen = Chosen::open(args.model.run.as_deref(), args.model.checkpoint.as_deref())?;
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
-    let drawn = draw(&chosen, &args.sampling, args.count, &selected.device)?;
+    let sde = chosen.checkpoint.manifest().sde.build()?;
+    let mut recorder = args.trajectory.then(|| Recorder::new(&*sde));
+    let drawn = draw(
+        &chosen,
+        &args.sampling,
+        args.count,
+        &selected.device,
+        recorder.as_mut(),
+    )?;
     let extension = match args.format {
         Format::Png => "png",
         Format::Npy => "npy",
@@ -170,6 +185,13 @@ pub fn run(args: &SampleArgs) -> Result<()> {
         drawn.plan.grid.steps(),
     ));
     say(out.display());
+    if let Some(recorder) = recorder {
+        let (solver, steps) = (drawn.plan.solver.info().name, drawn.plan.grid.steps());
+        let title = format!("from noise to data by {solver} in {steps} steps");
+        for file in recorder.save(&title, &out)? {
+            say(file.display());
+        }
+    }
     Ok(())
 }
 
@@ -191,6 +213,7 @@ pub fn draw(
     args: &SamplingArgs,
     count: Option<usize>,
     device: &Device,
+    recorder: Option<&mut Recorder<'_>>,
 ) -> Result<Drawn> {
     let manifest = chosen.checkpoint.manifest();
     let configured = chosen
@@ -210,11 +233,19 @@ pub fn draw(
         manifest.step
     ));
     let mut bar = Progress::new("sampling", 0, 0);
-    let samples = generate(&model, &*sde, shape, &plan, device, &mut |done, total| {
-        bar.lengthen(total);
-        bar.advance(done);
-        bar.show("solver steps");
-    })?;
+    let samples = generate(
+        &model,
+        &*sde,
+        shape,
+        &plan,
+        device,
+        recorder,
+        &mut |done, total| {
+            bar.lengthen(total);
+            bar.advance(done);
+            bar.show("solver steps");
+        },
+    )?;
     drop(bar);
     Ok(Drawn {
         plan,

@@ -24,6 +24,11 @@ impl Axis {
         let ticks = log_ticks(&range, count);
         Self { range, ticks }
     }
+
+    /// An axis over `range`, which must not be empty, with these ticks.
+    pub fn with_ticks(range: Range<f64>, ticks: Vec<f64>) -> Self {
+        Self { range, ticks }
+    }
 }
 
 impl Ranged for Axis {

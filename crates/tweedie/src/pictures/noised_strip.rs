@@ -1,4 +1,4 @@
-//! One piece of data at several times of a process, side by side.
+//! Data at several times of a process, side by side.
 
 use anyhow::{Result, bail};
 use ndarray::{Array2, Array3};
@@ -13,8 +13,8 @@ use super::picture::{Area, BLUE, FAINT, px, text, titled, washed};
 /// The data at one time.
 #[derive(Clone, Debug)]
 pub enum Tile {
-    /// An image, `[C, H, W]`, scaled to be shown from −1 to 1.
-    Image(Array3<f32>),
+    /// Images of one shape, `[C, H, W]`, scaled to be shown from −1 to 1, one below the other.
+    Images(Vec<Array3<f32>>),
     /// Points of the plane, `[N, 2]`, scaled to be shown from −3 to 3.
     Points(Array2<f32>),
 }
@@ -31,17 +31,24 @@ pub fn noised_strip(title: &str, tiles: &[(Tile, [String; 2])]) -> Result<Pictur
     if tiles.is_empty() {
         bail!("a strip of no pictures cannot be drawn");
     }
-    let side = match &tiles[0].0 {
-        Tile::Image(image) => {
-            let (_, height, width) = image.dim();
-            let size = height.max(width) as u32;
+    let (side, rows) = match &tiles[0].0 {
+        Tile::Images(images) => {
+            let size = images.iter().map(|image| {
+                let (_, height, width) = image.dim();
+                height.max(width) as u32
+            });
+            let size = size.max().unwrap_or(1);
             // Wide enough for the text below it.
-            size * NARROWEST.div_ceil(size.max(1))
+            (
+                size * NARROWEST.div_ceil(size.max(1)),
+                images.len().max(1) as u32,
+            )
         }
-        Tile::Points(_) => 124,
+        Tile::Points(_) => (124, 1),
     };
     let width = tiles.len() as u32 * (side + GAP) + GAP;
-    let height = TITLE + side + CAPTION;
+    let column = rows * (side + GAP) - GAP;
+    let height = TITLE + column + CAPTION;
     let left = |index: usize| GAP + index as u32 * (side + GAP);
     let labelled = Picture::drawn(width, height, |area| {
         titled(area, title)?;
@@ -51,7 +58,7 @@ pub fn noised_strip(title: &str, tiles: &[(Tile, [String; 2])]) -> Result<Pictur
             }
             for (line, caption) in captions.iter().enumerate() {
                 let x = px(left(index) + side / 2);
-                let y = px(TITLE + side + 8 + 19 * line as u32);
+                let y = px(TITLE + column + 8 + 19 * line as u32);
                 area.draw(&Text::new(caption.as_str(), (x, y), centred(text(14))))?;
             }
         }
@@ -91,10 +98,12 @@ fn with_images(
 ) -> Picture {
     let mut pixels = labelled.into_pixels();
     for (index, (tile, _)) in tiles.iter().enumerate() {
-        if let Tile::Image(image) = tile {
+        let Tile::Images(images) = tile else { continue };
+        for (row, image) in images.iter().enumerate() {
             let (_, height, width) = image.dim();
             let scale = (side / height.max(width) as u32).max(1);
-            paint(&mut pixels, (left(index), TITLE), image.view(), scale);
+            let corner = (left(index), TITLE + row as u32 * (side + GAP));
+            paint(&mut pixels, corner, image.view(), scale);
         }
     }
     Picture::from_pixels(pixels)

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Once;
 
 use anyhow::{Context, Result};
-use image::{ImageFormat, Rgb, RgbImage};
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, DynamicImage, Frame, ImageFormat, Rgb, RgbImage};
 use plotters::coord::Shift;
 use plotters::element::Text;
 use plotters::prelude::{BitMapBackend, DrawingArea, IntoDrawingArea, RGBColor, WHITE};
@@ -90,6 +91,28 @@ impl Picture {
     #[cfg(test)]
     pub fn pixels(&self) -> &RgbImage {
         &self.0
+    }
+
+    /// Writes the pictures, which have one size, as a GIF that shows each for `milliseconds`, the last
+    /// for two seconds, again and again.
+    pub fn save_animation(frames: Vec<Self>, milliseconds: u32, path: &Path) -> Result<()> {
+        let encoding = || format!("{}: encoding the animation", path.display());
+        let mut bytes = Vec::new();
+        let last = frames.len().saturating_sub(1);
+        {
+            let mut encoder = GifEncoder::new(&mut bytes);
+            encoder
+                .set_repeat(Repeat::Infinite)
+                .with_context(encoding)?;
+            for (index, Self(frame)) in frames.into_iter().enumerate() {
+                let shown = if index == last { 2000 } else { milliseconds };
+                let delay = Delay::from_numer_denom_ms(shown, 1);
+                let frame = DynamicImage::ImageRgb8(frame).into_rgba8();
+                let frame = Frame::from_parts(frame, 0, 0, delay);
+                encoder.encode_frame(frame).with_context(encoding)?;
+            }
+        }
+        write_whole(path, &bytes)
     }
 
     /// Writes a PNG, creating its folder; whoever looks at the file meanwhile sees the old one or the

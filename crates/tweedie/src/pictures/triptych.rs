@@ -64,7 +64,11 @@ pub fn triptych(triptych: &Triptych<'_>) -> Result<Picture> {
 
 /// One panel of points, `[N, 2]`.
 pub fn scatter_plot(title: &str, points: &ArrayView2<'_, f32>) -> Result<Picture> {
-    let half = half_side(points);
+    scatter_within(title, half_side(points), points)
+}
+
+/// The same within the square of half side `half` around 0.
+pub fn scatter_within(title: &str, half: f64, points: &ArrayView2<'_, f32>) -> Result<Picture> {
     Picture::drawn(PANEL.0, PANEL.1, |area| {
         scatter(area, title, half, points, ORANGE)
     })

@@ -1,12 +1,13 @@
 //! Digits, by a judge that reads them.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use data::{ImageSet, Mnist, Source, Split};
 use evaluation::{DigitJudge, JudgeOptions, Readability, frechet_distance_of_samples};
-use ndarray::Array2;
+use ndarray::{Array2, Array4, Axis};
 
 use super::Measure;
 use super::report::{Figure, Report, Style};
@@ -21,6 +22,7 @@ pub struct Digits {
     judge: DigitJudge,
     train: ImageSet,
     test: ImageSet,
+    test_features: OnceCell<Array2<f64>>,
 }
 
 impl Digits {
@@ -38,7 +40,52 @@ impl Digits {
             judge: judge(&train, device)?,
             train,
             test,
+            test_features: OnceCell::new(),
         })
+    }
+}
+
+impl Digits {
+    /// The squared Fréchet distance of images to the test set, and the share of those that cannot be
+    /// read.
+    pub fn judged(&self, images: &Array4<f32>) -> Result<(f64, f64)> {
+        let samples: Vec<f32> = images.iter().copied().collect();
+        let count = images.len_of(Axis(0));
+        let readable = self.judge.readable_share(&samples, count)?;
+        let features = self.judge.features(&samples, count)?;
+        Ok((self.distance(&features)?, 1.0 - readable.readable))
+    }
+
+    /// The squared Fréchet distance of `count` training images to the test set.
+    pub fn real_distance(&self, count: usize) -> Result<f64> {
+        let count = count.min(self.train.len());
+        let features = self.judge.features(&values(&self.train, count), count)?;
+        self.distance(&features)
+    }
+
+    /// The share of the test set that cannot be read.
+    pub fn unreadable_share_of_test(&self) -> Result<f64> {
+        let count = self.test.len();
+        let readable = self
+            .judge
+            .readable_share(&values(&self.test, count), count)?;
+        Ok(1.0 - readable.readable)
+    }
+
+    fn distance(&self, features: &Array2<f64>) -> Result<f64> {
+        let test = self.test_features()?;
+        let found = frechet_distance_of_samples(features.view(), test.view())?;
+        Ok(found.squared())
+    }
+
+    /// The judge's features of the test set, computed once.
+    fn test_features(&self) -> Result<&Array2<f64>> {
+        if let Some(features) = self.test_features.get() {
+            return Ok(features);
+        }
+        let count = self.test.len();
+        let features = self.judge.features(&values(&self.test, count), count)?;
+        Ok(self.test_features.get_or_init(|| features))
     }
 }
 
@@ -83,7 +130,6 @@ impl Measure for Digits {
         let judge = &self.judge;
         let test = values(&self.test, self.test.len());
         let real_count = count.min(self.train.len());
-        let real = values(&self.train, real_count);
 
         let of_samples = judge.readable_share(&samples, count)?;
         let of_test = judge.readable_share(&test, self.test.len())?;
@@ -96,17 +142,15 @@ impl Measure for Digits {
             Some(share(&of_test)),
         );
 
-        let test_features = judge.features(&test, self.test.len())?;
         let distance = |features: Array2<f64>| -> Result<Figure> {
-            let found = frechet_distance_of_samples(features.view(), test_features.view())?;
-            Ok(Figure::new(found.squared()))
+            Ok(Figure::new(self.distance(&features)?))
         };
         report.add(
             "Fréchet distance (judge's)",
             "frechet_squared",
             Style::Number,
             distance(judge.features(&samples, count)?)?,
-            Some(distance(judge.features(&real, real_count)?)?),
+            Some(Figure::new(self.real_distance(real_count)?)),
         );
         for digit in 0..10 {
             let read_as =

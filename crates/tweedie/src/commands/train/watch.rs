@@ -61,9 +61,17 @@ impl<'a> Observer<'a> {
         let step = trainer.step_count();
         let model = trainer.averaged_model();
         let (progress, state) = (&mut self.progress, &self.state);
-        let samples = generate(&model, sde, shape, plan, device, &mut |done, total| {
-            progress.show(&format!("{state} · sampling {done}/{total}"));
-        })?;
+        let samples = generate(
+            &model,
+            sde,
+            shape,
+            plan,
+            device,
+            None,
+            &mut |done, total| {
+                progress.show(&format!("{state} · sampling {done}/{total}"));
+            },
+        )?;
         progress.show(state);
         let title = format!("{name} after {step} steps");
         let picture = portrait(&title, dataset, &samples.values, &model, sde, device)?;

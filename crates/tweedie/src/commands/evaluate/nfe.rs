@@ -1,0 +1,295 @@
+//! `tweedie evaluate nfe`: what every solver makes of so many evaluations of the score.
+
+mod model;
+mod table;
+mod world;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, ValueEnum};
+use sde_core::{AffineSde, SdeConfig};
+use serde_json::json;
+use solvers::{GridConfig, GridSpec, LastStep, SolverConfig, TimeGrid};
+
+use self::table::{Curve, Point, csv, tables};
+use super::super::sample::{ModelArgs, at_least, grid_parser, solver_parser};
+use crate::failure::Fault;
+use crate::files::write_whole;
+use crate::pictures::{NfePanel, NfePlot, nfe_plot};
+use crate::runs::Chosen;
+use crate::terminal::{Progress, note, say};
+
+/// Arguments of `evaluate nfe`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A model of digits is judged by the Fréchet distance in a classifier's features and by how many samples \
+are readable; one of points by the sliced Wasserstein distance to fresh data. In an analytic world the \
+score is exact, so that what is left is the solver's own error: its distance to the exact flow where it \
+is deterministic, and the sliced Wasserstein distance to exact samples.
+
+Writes a table (nfe.csv), a picture (nfe.png) and all figures (nfe.json).
+
+Examples:
+  tweedie evaluate nfe
+  tweedie evaluate nfe --run runs/mnist --solvers heun,edm,ddim --nfe 10,20,40,80 --samples 1000
+  tweedie evaluate nfe --world eight-gaussians --sde cosine")]
+pub struct NfeArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// An analytic world instead of a model
+    #[arg(long, value_name = "WORLD", conflicts_with_all = ["run", "checkpoint"], help_heading = "Model")]
+    pub world: Option<world::WorldName>,
+    /// The world's process
+    #[arg(
+        long, value_name = "KIND", requires = "world", help_heading = "Model", default_value = "vp",
+        value_parser = PossibleValuesParser::new(SdeConfig::KINDS)
+    )]
+    pub sde: String,
+    #[arg(
+        long, value_name = "NAMES", value_delimiter = ',', value_parser = solver_parser(),
+        hide_possible_values = true, help_heading = "Sampling",
+        help = "Solvers, separated by commas [default: all that such budgets suffice for]"
+    )]
+    pub solvers: Vec<SolverConfig>,
+    /// Budgets: evaluations for each sample, separated by commas
+    #[arg(
+        long, value_name = "N", value_delimiter = ',', default_value = "5,10,20,40",
+        value_parser = at_least(1), help_heading = "Sampling"
+    )]
+    pub nfe: Vec<usize>,
+    #[arg(
+        long, value_name = "NAME", value_parser = grid_parser(), help_heading = "Sampling",
+        hide_possible_values = true,
+        help = format!(
+            "Spacing of the steps: {} [default: what suits each solver]", GridConfig::NAMES.join(", ")
+        )
+    )]
+    pub grid: Option<GridConfig>,
+    /// Number of samples, 2 or more
+    #[arg(
+        long, value_name = "N", default_value = "500", value_parser = at_least(2),
+        help_heading = "Sampling"
+    )]
+    pub samples: usize,
+    /// Seed of the noise
+    #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Sampling")]
+    pub seed: u64,
+    /// The folder of results [default: made of the settings, in the run's folder evaluations/, or in
+    /// evaluations/ for a world]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+}
+
+/// A measure of samples, smaller being better.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// In files.
+    pub key: &'static str,
+    /// In tables and plots.
+    pub title: String,
+    /// What real data get.
+    pub floor: Option<f64>,
+}
+
+/// What one run of a solver gave.
+pub struct Outcome {
+    /// Evaluations of the score for each sample, counted.
+    pub nfe: usize,
+    /// A value for each measure; none where the measure is not defined for the solver.
+    pub values: Vec<Option<f64>>,
+}
+
+/// What solvers are compared on.
+pub trait Subject {
+    /// In the picture's title.
+    fn title(&self) -> String;
+    /// The process.
+    fn sde(&self) -> &dyn AffineSde;
+    /// How runs end.
+    fn last_step(&self) -> LastStep;
+    /// What is measured.
+    fn measures(&self) -> Vec<Measured>;
+    /// Runs a solver and measures its samples.
+    fn run(&self, solver: SolverConfig, grid: &TimeGrid) -> Result<Outcome>;
+}
+
+/// Compares solvers and writes the results.
+pub fn run(args: &NfeArgs) -> Result<()> {
+    match args.world {
+        Some(name) => {
+            let subject = world::World::new(name, &args.sde, args.samples, args.seed)?;
+            let name = name.to_possible_value().expect("no world is hidden");
+            let name = format!("nfe-{}-{}-n{}", name.get_name(), args.sde, args.samples);
+            compare(args, &subject, &Path::new("evaluations").join(name))
+        }
+        None => {
+            let chosen = Chosen::open(args.model.run.as_deref(), args.model.checkpoint.as_deref())?;
+            let selected = runtime::select(args.model.backend)?;
+            selected.check()?;
+            let step = chosen.checkpoint.manifest().step;
+            let name = format!("nfe-step-{step:08}-n{}", args.samples);
+            let place = chosen
+                .run
+                .as_ref()
+                .map_or_else(PathBuf::new, |run| run.folder.root().join("evaluations"));
+            let subject = model::Trained::new(&chosen, args.samples, args.seed, &selected.device)?;
+            compare(args, &subject, &place.join(name))
+        }
+    }
+}
+
+fn compare(args: &NfeArgs, subject: &dyn Subject, folder: &Path) -> Result<()> {
+    let asked = !args.solvers.is_empty();
+    let solvers: Vec<SolverConfig> = match asked {
+        true => args.solvers.clone(),
+        false => SolverConfig::NAMES
+            .iter()
+            .map(|name| name.parse())
+            .collect::<Result<_, _>>()?,
+    };
+    let mut budgets = args.nfe.clone();
+    budgets.sort_unstable();
+    budgets.dedup();
+    let mut plans = Vec::new();
+    for solver in solvers {
+        let name = solver.info().name;
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for &budget in &budgets {
+            match steps_within(solver, budget, subject.last_step()) {
+                Some(steps) => runs.push((budget, steps)),
+                None if asked => note(format!(
+                    "{name} cannot do with {budget} evaluations: it takes {} a step",
+                    solver.info().nfe_per_step
+                )),
+                None => {}
+            }
+        }
+        if !runs.is_empty() {
+            plans.push((solver, runs));
+        }
+    }
+    if plans.is_empty() {
+        return Err(Fault::usage("no solver can do with so few evaluations")
+            .hint("give larger budgets with --nfe")
+            .into());
+    }
+
+    let folder = args.out.as_deref().unwrap_or(folder);
+    let total: usize = plans
+        .iter()
+        .flat_map(|(_, runs)| runs)
+        .map(|run| run.0)
+        .sum();
+    let mut bar = Progress::new("comparing", total as u64, 0);
+    let mut done = 0;
+    let mut curves = Vec::new();
+    for (solver, runs) in plans {
+        let info = solver.info();
+        let spacing = (args.grid).unwrap_or_else(|| solver.default_grid(subject.sde().name()));
+        let mut curve = Curve {
+            solver: info.name,
+            stochastic: info.stochastic,
+            grid: spacing.name(),
+            points: Vec::new(),
+        };
+        for (budget, steps) in runs {
+            let grid = GridSpec::new(spacing, steps)
+                .ending_with(subject.last_step())
+                .build(subject.sde())?;
+            match subject.run(solver, &grid) {
+                Ok(Outcome { nfe, values }) => curve.points.push(Point {
+                    budget,
+                    steps,
+                    nfe,
+                    values,
+                }),
+                // One solver that fails is a result, not the end of the others.
+                Err(error) => note(format!("{} in {steps} steps: {error:#}", info.name)),
+            }
+            done += budget as u64;
+            bar.advance(done);
+            bar.show("evaluations");
+        }
+        curves.push(curve);
+    }
+    drop(bar);
+
+    let measures = subject.measures();
+    say(format!("{}\n", subject.title()));
+    say(tables(&measures, &budgets, &curves));
+    let plot = plot(subject.title(), &measures, &budgets, &curves);
+    let record = json!({
+        "subject": subject.title(),
+        "samples": args.samples,
+        "seed": args.seed,
+        "measures": measures.iter().map(|m| json!({"key": m.key, "title": m.title, "real_data": m.floor})).collect::<Vec<_>>(),
+        "solvers": curves,
+    });
+    let picture = folder.join("nfe.png");
+    nfe_plot(&plot)?.save(&picture)?;
+    write_whole(&folder.join("nfe.csv"), csv(&measures, &curves).as_bytes())?;
+    let text = format!("{}\n", serde_json::to_string_pretty(&record)?);
+    write_whole(&folder.join("nfe.json"), text.as_bytes())?;
+    say(format!("\n{}", picture.display()));
+    Ok(())
+}
+
+/// The most steps that cost at most `nfe` evaluations; none if that is less than two.
+fn steps_within(solver: SolverConfig, nfe: usize, last_step: LastStep) -> Option<usize> {
+    let per_step = solver.info().nfe_per_step.max(1);
+    let steps = match last_step {
+        // The last one takes one evaluation.
+        LastStep::Denoise => nfe.checked_sub(1)? / per_step + 1,
+        LastStep::Plain => nfe / per_step,
+    };
+    (steps >= 2).then_some(steps)
+}
+
+fn plot(title: String, measures: &[Measured], budgets: &[usize], curves: &[Curve]) -> NfePlot {
+    let panel = |(index, measure): (usize, &Measured)| NfePanel {
+        measure: measure.title.clone(),
+        floor: measure.floor,
+        curves: curves
+            .iter()
+            .map(|curve| {
+                let points = curve.points.iter();
+                points
+                    .filter_map(|point| Some((point.nfe as f64, point.values[index]?)))
+                    .collect()
+            })
+            .collect(),
+    };
+    NfePlot {
+        title,
+        solvers: curves
+            .iter()
+            .map(|curve| (curve.solver.to_owned(), curve.stochastic))
+            .collect(),
+        budgets: budgets.to_vec(),
+        panels: measures.iter().enumerate().map(panel).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_never_exceeded_by_the_steps_it_buys() {
+        for name in ["euler-ode", "heun", "edm"] {
+            let solver: SolverConfig = name.parse().unwrap();
+            let per_step = solver.info().nfe_per_step;
+            for nfe in [5, 10, 20, 41] {
+                let steps = steps_within(solver, nfe, LastStep::Denoise).unwrap();
+                let cost = |steps: usize| per_step * (steps - 1) + 1;
+                assert!(cost(steps) <= nfe && cost(steps + 1) > nfe);
+                let steps = steps_within(solver, nfe, LastStep::Plain).unwrap();
+                assert!(per_step * steps <= nfe && per_step * (steps + 1) > nfe);
+            }
+        }
+        let langevin: SolverConfig = "annealed-langevin".parse().unwrap();
+        assert_eq!(steps_within(langevin, 40, LastStep::Denoise), None);
+    }
+}

@@ -1,0 +1,170 @@
+//! Solvers on a trained model.
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use evaluation::sliced_wasserstein;
+use score_net::Model;
+use sde_core::AffineSde;
+use solvers::{LastStep, SolverConfig, TimeGrid};
+
+use super::super::digits::Digits;
+use super::{Measured, Outcome, Subject};
+use crate::config::DataConfig;
+use crate::dataset::points_of;
+use crate::failure::Fault;
+use crate::runs::Chosen;
+use crate::sampling::{Plan, Samples, default_batch, generate};
+
+/// Directions of the sliced Wasserstein distance.
+const PROJECTIONS: usize = 512;
+
+/// Sets of fresh points whose distance to another such set is the least to be expected.
+const DRAWS: u64 = 8;
+
+/// A checkpoint and what its samples are compared with.
+pub struct Trained {
+    name: String,
+    model: Model,
+    sde: Box<dyn AffineSde>,
+    shape: [usize; 3],
+    judged: Judged,
+    count: usize,
+    seed: u64,
+    device: Device,
+}
+
+enum Judged {
+    /// By a classifier; with the Fréchet distance of as many real digits, and the share of real ones
+    /// that it cannot read.
+    Digits(Box<Digits>, [f64; 2]),
+    /// By fresh points, with the distance of other fresh points.
+    Points(ndarray::Array2<f64>, f64),
+}
+
+impl Trained {
+    /// The chosen checkpoint, whose run tells the data.
+    pub fn new(chosen: &Chosen, count: usize, seed: u64, device: &Device) -> Result<Self> {
+        let Some(run) = &chosen.run else {
+            return Err(Fault::usage(format!(
+                "{}: this checkpoint lies in no run, so its data is not known",
+                chosen.checkpoint.folder().display()
+            ))
+            .hint("name a run with --run")
+            .into());
+        };
+        let judged = match &run.config.data {
+            DataConfig::Mnist { path, .. } => {
+                let digits = Digits::new(path, device)?;
+                let floors = [
+                    digits.real_distance(count)?,
+                    digits.unreadable_share_of_test()?,
+                ];
+                Judged::Digits(Box::new(digits), floors)
+            }
+            DataConfig::Toy { name, seed, .. } => {
+                let fresh = |offset: u64| {
+                    let seed = seed.wrapping_add(offset);
+                    name.sample(count, seed).points.mapv(f64::from)
+                };
+                let reference = fresh(1);
+                let squares: Vec<f64> = (0..DRAWS)
+                    .map(|draw| {
+                        let other = fresh(2 + draw);
+                        let found =
+                            sliced_wasserstein(other.view(), reference.view(), PROJECTIONS, 0)?;
+                        Ok(found.squared)
+                    })
+                    .collect::<Result<_>>()?;
+                let floor = squares.iter().sum::<f64>() / DRAWS as f64;
+                Judged::Points(reference, floor.max(0.0).sqrt())
+            }
+        };
+        let manifest = chosen.checkpoint.manifest();
+        Ok(Self {
+            name: run.config.name.clone(),
+            model: chosen.checkpoint.model(device)?,
+            sde: manifest.sde.build()?,
+            shape: manifest.model.shape,
+            judged,
+            count,
+            seed,
+            device: device.clone(),
+        })
+    }
+
+    fn draw(&self, solver: SolverConfig, grid: &TimeGrid) -> Result<Samples> {
+        let plan = Plan {
+            solver,
+            grid: grid.clone(),
+            seed: self.seed,
+            count: self.count,
+            batch: default_batch(self.shape),
+        };
+        generate(
+            &self.model,
+            &*self.sde,
+            self.shape,
+            &plan,
+            &self.device,
+            None,
+            &mut |_, _| {},
+        )
+    }
+}
+
+impl Subject for Trained {
+    fn title(&self) -> String {
+        let (name, family) = (&self.name, self.sde.name());
+        format!("{name} ({family}), {} samples", self.count)
+    }
+
+    fn sde(&self) -> &dyn AffineSde {
+        &*self.sde
+    }
+
+    fn last_step(&self) -> LastStep {
+        LastStep::Denoise
+    }
+
+    fn measures(&self) -> Vec<Measured> {
+        match &self.judged {
+            Judged::Digits(_, [distance, unreadable]) => vec![
+                Measured {
+                    key: "frechet_squared",
+                    title: "Fréchet distance, squared".into(),
+                    floor: Some(*distance),
+                },
+                Measured {
+                    key: "unreadable",
+                    title: "share of unreadable samples".into(),
+                    floor: Some(*unreadable),
+                },
+            ],
+            Judged::Points(_, floor) => vec![Measured {
+                key: "sliced_wasserstein",
+                title: "sliced Wasserstein distance".into(),
+                floor: Some(*floor),
+            }],
+        }
+    }
+
+    fn run(&self, solver: SolverConfig, grid: &TimeGrid) -> Result<Outcome> {
+        let drawn = self.draw(solver, grid)?;
+        let values = match &self.judged {
+            Judged::Digits(digits, _) => {
+                let (distance, unreadable) = digits.judged(&drawn.values)?;
+                vec![Some(distance), Some(unreadable)]
+            }
+            Judged::Points(reference, _) => {
+                let points = points_of(&drawn.values).context("samples of a toy are points")?;
+                let points = points.mapv(f64::from);
+                let distance = sliced_wasserstein(points.view(), reference.view(), PROJECTIONS, 0)?;
+                vec![Some(distance.distance())]
+            }
+        };
+        Ok(Outcome {
+            nfe: drawn.nfe,
+            values,
+        })
+    }
+}
