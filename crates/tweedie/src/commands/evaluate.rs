@@ -5,18 +5,23 @@ mod nfe;
 mod points;
 mod report;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use burn::tensor::Device;
 use clap::{Args, Subcommand};
-use serde_json::json;
+use ndarray::Array4;
+use ndarray_npy::ReadNpyExt;
+use serde_json::{Value, json};
 
 use self::report::Report;
-use super::sample::{Drawn, ModelArgs, SamplingArgs, at_least, draw};
+use super::sample::{ModelArgs, SamplingArgs, at_least, draw};
 use crate::config::DataConfig;
+use crate::dataset::Dataset;
 use crate::failure::Fault;
 use crate::files::write_whole;
-use crate::runs::Chosen;
+use crate::runs::{Chosen, Run, most_recent};
 use crate::terminal::say;
 
 /// Arguments of `evaluate`.
@@ -35,7 +40,9 @@ Points are compared with points drawn anew from the data's distribution.
 
 Examples:
   tweedie evaluate
-  tweedie evaluate --run runs/mnist --samples 2000 --solver heun --steps 32")]
+  tweedie evaluate --run runs/mnist --samples 2000 --solver heun --steps 32
+  tweedie evaluate --run runs/mnist --images others.npy
+  tweedie evaluate nfe --help")]
 pub struct EvaluateArgs {
     #[command(subcommand)]
     pub what: Option<What>,
@@ -49,6 +56,12 @@ pub struct EvaluateArgs {
         help_heading = "Sampling"
     )]
     pub samples: usize,
+    /// Samples to measure in place of the model's: NumPy's array of f32 [N, C, H, W], images in [-1, 1]
+    #[arg(
+        long, value_name = "FILE", help_heading = "Sampling",
+        conflicts_with_all = ["checkpoint", "solver", "steps", "grid", "seed", "batch", "samples"]
+    )]
+    pub images: Option<PathBuf>,
     /// The file of results [default: a name made of the settings, in the run's folder evaluations/]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -66,6 +79,14 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     if let Some(What::Nfe(args)) = &args.what {
         return nfe::run(args);
     }
+    match &args.images {
+        Some(path) => of_file(args, path),
+        None => of_model(args),
+    }
+}
+
+/// Measures what a model draws.
+fn of_model(args: &EvaluateArgs) -> Result<()> {
     let chosen = Chosen::open(args.model.run.as_deref(), args.model.checkpoint.as_deref())?;
     let Some(run) = &chosen.run else {
         return Err(Fault::usage(format!(
@@ -78,10 +99,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
     // Data and judge first: what is missing should not be told after minutes of sampling.
-    let measure: Box<dyn Measure> = match &run.config.data {
-        DataConfig::Mnist { path, .. } => Box::new(digits::Digits::new(path, &selected.device)?),
-        DataConfig::Toy { name, seed, .. } => Box::new(points::Points::new(*name, *seed)),
-    };
+    let measure = measure_of(run, &selected.device)?;
     let drawn = draw(
         &chosen,
         &args.sampling,
@@ -89,7 +107,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         &selected.device,
         None,
     )?;
-    let report = measure.measure(&drawn)?;
+    let report = measure.measure(&drawn.samples.values)?;
     let step = chosen.checkpoint.manifest().step;
     let solver = drawn.plan.solver.info().name;
     let (steps, count) = (drawn.plan.grid.steps(), drawn.plan.count);
@@ -99,11 +117,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         run.config.name
     ));
     say(report.table());
-    let label = drawn.plan.label();
-    let out = args.out.clone().unwrap_or_else(|| {
-        let name = format!("step-{step:08}-{label}-n{count}.json");
-        run.folder.root().join("evaluations").join(name)
-    });
+    let name = format!("step-{step:08}-{}-n{count}.json", drawn.plan.label());
     let record = json!({
         "run": run.config.name,
         "step": step,
@@ -115,7 +129,63 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         "seconds": seconds,
         "results": report.json(),
     });
-    let mut text = serde_json::to_string_pretty(&record)?;
+    write(args, run, &name, &record)
+}
+
+/// Measures what another program drew, against the data of a run.
+fn of_file(args: &EvaluateArgs, path: &Path) -> Result<()> {
+    let root = args.model.run.clone().map_or_else(most_recent, Ok)?;
+    let run = Run::open(&root)?;
+    let images = read_images(path)?;
+    let shape = Dataset::load(&run.config.data)?.source().sample_shape();
+    let (count, channels, height, width) = images.dim();
+    if [channels, height, width] != shape || count < 2 {
+        let [c, h, w] = shape;
+        return Err(Fault::failed(format!(
+            "{}: the array has shape {:?}, but samples of {} are [N, {c}, {h}, {w}], N at least 2",
+            path.display(),
+            images.shape(),
+            run.config.name,
+        ))
+        .into());
+    }
+    let selected = runtime::select(args.model.backend)?;
+    selected.check()?;
+    let report = measure_of(&run, &selected.device)?.measure(&images)?;
+    let file = path.display().to_string();
+    say(format!(
+        "{file}: {count} samples against the data of {}\n",
+        run.config.name
+    ));
+    say(report.table());
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let record = json!({ "file": file, "samples": count, "results": report.json() });
+    write(args, &run, &format!("{stem}-n{count}.json"), &record)
+}
+
+fn read_images(path: &Path) -> Result<Array4<f32>> {
+    let opened = File::open(path).with_context(|| format!("{}: opening it", path.display()))?;
+    Array4::<f32>::read_npy(opened).map_err(|error| {
+        Fault::failed(format!("{}: {error}", path.display()))
+            .hint("write it with numpy.save as float32 of shape [N, C, H, W]")
+            .into()
+    })
+}
+
+/// What samples of a run's data are measured by.
+fn measure_of(run: &Run, device: &Device) -> Result<Box<dyn Measure>> {
+    Ok(match &run.config.data {
+        DataConfig::Mnist { path, .. } => Box::new(digits::Digits::new(path, device)?),
+        DataConfig::Toy { name, seed, .. } => Box::new(points::Points::new(*name, *seed)),
+    })
+}
+
+fn write(args: &EvaluateArgs, run: &Run, name: &str, record: &Value) -> Result<()> {
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| run.folder.root().join("evaluations").join(name));
+    let mut text = serde_json::to_string_pretty(record)?;
     text.push('\n');
     write_whole(&out, text.as_bytes())?;
     say(format!("\n{}", out.display()));
@@ -125,5 +195,5 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
 /// Something that samples can be measured by.
 trait Measure {
     /// Its figures for the samples, with those of real data beside them.
-    fn measure(&self, drawn: &Drawn) -> Result<Report>;
+    fn measure(&self, samples: &Array4<f32>) -> Result<Report>;
 }

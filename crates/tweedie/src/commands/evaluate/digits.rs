@@ -11,7 +11,6 @@ use ndarray::{Array2, Array4, Axis};
 
 use super::Measure;
 use super::report::{Figure, Report, Style};
-use crate::commands::sample::Drawn;
 use crate::failure::Fault;
 use crate::files::make_folder;
 use crate::runs::RUNS;
@@ -124,9 +123,9 @@ fn judge(train: &ImageSet, device: &Device) -> Result<DigitJudge> {
 }
 
 impl Measure for Digits {
-    fn measure(&self, drawn: &Drawn) -> Result<Report> {
-        let samples: Vec<f32> = drawn.samples.values.iter().copied().collect();
-        let count = drawn.plan.count;
+    fn measure(&self, images: &Array4<f32>) -> Result<Report> {
+        let samples: Vec<f32> = images.iter().copied().collect();
+        let count = images.len_of(Axis(0));
         let judge = &self.judge;
         let test = values(&self.test, self.test.len());
         let real_count = count.min(self.train.len());

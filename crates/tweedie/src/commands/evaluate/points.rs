@@ -3,11 +3,10 @@
 use anyhow::{Context, Result};
 use data::Toy;
 use evaluation::{energy_test, sliced_wasserstein};
-use ndarray::{Array2, s};
+use ndarray::{Array2, Array4, s};
 
 use super::Measure;
 use super::report::{Figure, Report, Style};
-use crate::commands::sample::Drawn;
 use crate::dataset::points_of;
 
 /// Directions of the sliced Wasserstein distance.
@@ -39,8 +38,8 @@ impl Points {
 }
 
 impl Measure for Points {
-    fn measure(&self, drawn: &Drawn) -> Result<Report> {
-        let samples = points_of(&drawn.samples.values).context("samples of a toy are points")?;
+    fn measure(&self, samples: &Array4<f32>) -> Result<Report> {
+        let samples = points_of(samples).context("samples of a toy are points")?;
         let samples = samples.mapv(f64::from);
         let count = samples.nrows();
         let reference = self.fresh(count, 1);
