@@ -24,12 +24,14 @@
 //! - [`ReverseSde`] and [`ProbabilityFlow`]: the two reversals of any process with any [`Score`];
 //! - [`Prediction`]: what a network predicts (ε, x₀, v, the score, EDM's F), and every conversion;
 //! - [`noise`]: randomness as a function of (seed, sample, step, role), the same everywhere;
+//! - [`objective`]: what a score minimises: weightings, times, score matching, the bound on −log p;
 //! - [`worlds`]: Gaussian and Gaussian-mixture data, whose score and density are exact at every t.
 //!
 //! Coefficients are `f64` on the host, whatever the states are made of.
 
 pub mod families;
 pub mod noise;
+pub mod objective;
 pub mod prediction;
 pub mod reverse;
 pub mod score;

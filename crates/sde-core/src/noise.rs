@@ -30,6 +30,8 @@ pub enum Role {
     Probe = 7,
     /// Draws from a data distribution that is known in closed form.
     Data = 8,
+    /// Random features of a network, one channel a sample.
+    Feature = 24,
 }
 
 /// The generator for (seed, sample, step, role): the same sequence wherever it is made.
