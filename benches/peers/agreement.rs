@@ -108,7 +108,7 @@ fn draw(
     let sde = case.sde.build()?;
     let objective = Objective::new(case.training.objective, sde, prediction, sigma_data)?;
     let indices: Vec<_> = (0..batch).collect();
-    let drawn = objective.draw(source, &indices, SEED, 0, 0);
+    let drawn = objective.draw(source, &indices, SEED, 0, 0, indices.len() as u64);
     let mut noise = vec![0.0; drawn.noisy.len()];
     let len = noise.len() / batch;
     for (sample, noise) in noise.chunks_exact_mut(len).enumerate() {

@@ -1,48 +1,15 @@
 //! Denoising score matching: E_t λ(t) E‖s_θ(x_t, t) − ∇log p(x_t | x₀)‖² (Song et al. 2021, eq. 7).
 //!
-//! Whatever the network predicts, its error is the score's error times a number that depends on the
-//! marginal alone. So a weighting λ is stated once, for the score, and carried over to the network's
-//! own output, where the loss is computed.
+//! The weightings and the distributions of t are `sde-core`'s; here they meet data.
 
 use data::Source;
-use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use rayon::prelude::*;
-use sde_core::noise::{Role, fill_standard_normal, generator};
-use sde_core::{AffineSde, Marginal, Prediction, Sigma, Time};
+use sde_core::noise::{Role, fill_standard_normal};
+use sde_core::objective::{ObjectiveError, TimeDistribution, TimeSampler, Weighting};
+use sde_core::{AffineSde, Marginal, Prediction, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainingError;
-
-/// λ(t), the weight of an error of the score at time t.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Weighting {
-    /// 1 on the network's own output: for ε this is L_simple (Ho et al. 2020, eq. 14).
-    #[default]
-    Simple,
-    /// σ², which makes every noise level count alike (Song & Ermon 2019; Song et al. 2021).
-    SigmaSquared,
-    /// g², the maximum-likelihood weighting (Song, Durkan, Murray & Ermon 2021).
-    Likelihood,
-    /// (σ̃² + σ_data²)/(σ̃ σ_data)² on the denoiser, σ̃ = σ/α (Karras et al. 2022, table 1).
-    Edm,
-}
-
-/// How t is drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum TimeSampler {
-    /// Uniform on [t_min, t_max].
-    #[default]
-    Uniform,
-    /// ln σ̃ ~ N(`mean`, `std`²), σ̃ = σ/α (Karras et al. 2022, table 1: −1.2 and 1.2).
-    LogNormal {
-        /// P_mean.
-        mean: f64,
-        /// P_std.
-        std: f64,
-    },
-}
 
 /// The objective as plain data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -58,25 +25,25 @@ pub struct ObjectiveConfig {
 
 impl ObjectiveConfig {
     pub(crate) fn validate(&self) -> Result<(), TrainingError> {
-        let refuse = |field: &str, value: f64, must| {
-            Err(TrainingError::Config {
-                field: format!("training.objective.{field}"),
-                value: value.to_string(),
-                must,
-            })
-        };
-        if let TimeSampler::LogNormal { mean, std } = self.time {
-            if !mean.is_finite() {
-                return refuse("time.mean", mean, "finite");
-            }
-            if !(std > 0.0 && std.is_finite()) {
-                return refuse("time.std", std, "above 0 and finite");
-            }
-        }
+        self.weighting.validated().map_err(named)?;
+        self.time.validated().map_err(named)?;
         match self.t_min {
-            Some(t) if !(t > 0.0 && t.is_finite()) => refuse("t_min", t, "above 0 and finite"),
+            Some(t) if !(t > 0.0 && t.is_finite()) => Err(named(ObjectiveError {
+                field: "t_min",
+                value: t,
+                must: "above 0 and finite",
+            })),
             _ => Ok(()),
         }
+    }
+}
+
+/// The error with the name that the field has in a configuration file.
+fn named(error: ObjectiveError) -> TrainingError {
+    TrainingError::Config {
+        field: format!("training.objective.{}", error.field),
+        value: error.value.to_string(),
+        must: error.must,
     }
 }
 
@@ -122,13 +89,8 @@ impl Objective {
             prediction,
             sigma_data,
         };
-        if objective.t_min().0 >= objective.sde.t_max().0 {
-            return Err(TrainingError::Config {
-                field: "training.objective.t_min".into(),
-                value: objective.t_min().0.to_string(),
-                must: "before the end of the process",
-            });
-        }
+        // Refuses a `t_min` that the process or the sampler cannot work with.
+        objective.try_times()?;
         Ok(objective)
     }
 
@@ -142,44 +104,29 @@ impl Objective {
         self.config.t_min.map_or(self.sde.t_min_training(), Time)
     }
 
-    /// The time of sample `sample` of the batch of step `step`: a function of its arguments.
-    pub fn time(&self, seed: u64, step: u64, sample: u64) -> Time {
-        let mut generator = generator(seed, sample, step, Role::Time);
-        let (t_min, t_max) = (self.t_min().0, self.sde.t_max().0);
-        let t = match self.config.time {
-            TimeSampler::Uniform => {
-                let u: f64 = StandardUniform.sample(&mut generator);
-                t_min + u * (t_max - t_min)
-            }
-            TimeSampler::LogNormal { mean, std } => {
-                let z: f64 = StandardNormal.sample(&mut generator);
-                self.sde.time_at_sigma(Sigma((mean + std * z).exp())).0
-            }
-        };
-        Time(t.clamp(t_min, t_max))
+    fn try_times(&self) -> Result<TimeDistribution<'_>, TrainingError> {
+        (self.config.time)
+            .over(&*self.sde, self.t_min())
+            .map_err(named)
     }
 
-    /// What multiplies the mean squared error of the network's own output at time t.
+    /// The distribution of t.
+    pub fn times(&self) -> TimeDistribution<'_> {
+        self.try_times()
+            .expect("the objective was built with these times")
+    }
+
+    /// What multiplies the mean squared error of the network's own output at time t, where t was drawn
+    /// by [`Objective::times`].
     pub fn weight(&self, t: Time) -> f64 {
-        let marginal = self.sde.marginal(t);
-        // |∂(target)/∂(output)|²: an error of the output times this is the target's.
-        let square = |target: Prediction| self.prediction.conversion(target, marginal).p.powi(2);
-        match self.config.weighting {
-            Weighting::Simple => 1.0,
-            Weighting::SigmaSquared => square(Prediction::Epsilon),
-            Weighting::Likelihood => self.sde.diffusion(t).powi(2) * square(Prediction::Score),
-            Weighting::Edm => {
-                let sigma = marginal.sigma_ratio().0;
-                let weight =
-                    (sigma.powi(2) + self.sigma_data.powi(2)) / (sigma * self.sigma_data).powi(2);
-                weight * square(Prediction::X0)
-            }
-        }
+        let weighting = self.config.weighting;
+        let weight = weighting.weight(self.prediction, &*self.sde, t, self.sigma_data);
+        weight * self.times().loss_factor(t)
     }
 
     /// The batch of step `step`, or the part of it that begins with its sample `first_sample`, from
     /// the samples of `source` at `indices`: the times and the noise are functions of (seed, step,
-    /// place in the whole batch) alone.
+    /// place in the whole batch) alone, stratified times of the whole batch's size `batch` as well.
     pub fn draw(
         &self,
         source: &dyn Source,
@@ -187,14 +134,16 @@ impl Objective {
         seed: u64,
         step: u64,
         first_sample: u64,
+        batch: u64,
     ) -> Batch {
         let len: usize = source.sample_shape().iter().product();
         let mut noisy = Vec::new();
         source.write_samples(indices, &mut noisy);
         let mut target = vec![0.0; noisy.len()];
+        let distribution = self.times();
         let times: Vec<Time> = (first_sample..)
             .take(indices.len())
-            .map(|sample| self.time(seed, step, sample))
+            .map(|sample| distribution.time(seed, step, sample, batch))
             .collect();
         let marginals: Vec<Marginal> = times.iter().map(|&t| self.sde.marginal(t)).collect();
         (noisy.par_chunks_exact_mut(len))

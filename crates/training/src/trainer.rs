@@ -187,9 +187,12 @@ impl<'a> Trainer<'a> {
     fn part(&self, range: Range<usize>) -> Part {
         let _span = trace_span!(target: "profile::phase", "part").entered();
         let (seed, first) = (self.config.seed, range.start as u64);
-        let indices = &self.indices[range];
-        let batch = trace_span!(target: "profile::phase", "draw")
-            .in_scope(|| (self.objective).draw(self.source, indices, seed, self.step, first));
+        let (indices, whole) = (&self.indices[range], self.indices.len() as u64);
+        let draw = || {
+            let objective = &self.objective;
+            objective.draw(self.source, indices, seed, self.step, first, whole)
+        };
+        let batch = trace_span!(target: "profile::phase", "draw").in_scope(draw);
         let shape = self.source.sample_shape();
         let mut device = self.device.clone().autodiff();
         let mut leaves = self.optimizer.leaves();

@@ -105,7 +105,9 @@ fn log_normal_times_have_the_moments_of_karras() {
     };
     let objective = objective(SdeConfig::Edm(Edm::default()), EDM_F, config);
     let n = 20_000;
-    let logs: Vec<f64> = (0..n).map(|i| objective.time(3, 0, i).0.ln()).collect();
+    let logs: Vec<f64> = (0..n)
+        .map(|i| objective.times().time(3, 0, i, 1).0.ln())
+        .collect();
     let mean = logs.iter().sum::<f64>() / n as f64;
     let variance = logs.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64;
     // Five standard errors: 1.2/√n, and √2·1.44/√n.
@@ -124,7 +126,9 @@ fn uniform_times_stay_within_their_cut_offs_and_fill_them() {
         ..Default::default()
     };
     let objective = objective(SdeConfig::default(), Prediction::Epsilon, config);
-    let times: Vec<f64> = (0..5000).map(|i| objective.time(1, 7, i).0).collect();
+    let times: Vec<f64> = (0..5000)
+        .map(|i| objective.times().time(1, 7, i, 1).0)
+        .collect();
     assert!(times.iter().all(|t| (0.2..=1.0).contains(t)));
     let mean = times.iter().sum::<f64>() / 5000.0;
     assert!((mean - 0.6).abs() < 5.0 * 0.8 / 12f64.sqrt() / 5000f64.sqrt());
@@ -136,7 +140,7 @@ fn a_batch_is_a_function_of_seed_and_step_and_holds_x_t_and_its_target() {
     let vp = VariancePreserving::default();
     let objective = objective(SdeConfig::Vp(vp), Prediction::V, ObjectiveConfig::default());
     let indices: Vec<usize> = (0..16).collect();
-    let draw = |seed, step| objective.draw(&points, &indices, seed, step, 0);
+    let draw = |seed, step| objective.draw(&points, &indices, seed, step, 0, 1);
     let batch = draw(5, 9);
     assert_eq!(batch, draw(5, 9));
     assert_ne!(batch.noisy, draw(5, 10).noisy);
@@ -157,16 +161,28 @@ fn a_batch_is_a_function_of_seed_and_step_and_holds_x_t_and_its_target() {
 
 #[test]
 fn a_batch_drawn_in_parts_on_any_threads_and_in_any_order_is_the_same() {
+    for time in [TimeSampler::Uniform, TimeSampler::Stratified] {
+        drawn_in_parts(ObjectiveConfig {
+            time,
+            ..Default::default()
+        });
+    }
+}
+
+fn drawn_in_parts(config: ObjectiveConfig) {
     let points = Toy::TwoMoons.sample(64, 0);
-    let objective = objective(
-        SdeConfig::default(),
-        Prediction::V,
-        ObjectiveConfig::default(),
-    );
+    let objective = objective(SdeConfig::default(), Prediction::V, config);
     let indices: Vec<usize> = (0..16).map(|i| (i * 37) % 64).collect();
-    let whole = objective.draw(&points, &indices, 5, 9, 0);
+    let whole = objective.draw(&points, &indices, 5, 9, 0, indices.len() as u64);
     let part = |range: std::ops::Range<usize>| {
-        objective.draw(&points, &indices[range.clone()], 5, 9, range.start as u64)
+        objective.draw(
+            &points,
+            &indices[range.clone()],
+            5,
+            9,
+            range.start as u64,
+            indices.len() as u64,
+        )
     };
     let mut parts = [part(11..16), part(0..3), part(3..11)];
     parts.rotate_left(1);
@@ -203,9 +219,53 @@ fn a_noise_level_beyond_the_process_is_drawn_at_its_end() {
     };
     let objective = objective(SdeConfig::Edm(Edm::default()), EDM_F, config);
     assert_eq!(
-        objective.time(0, 0, 0),
+        objective.times().time(0, 0, 0, 1),
         Edm::default().time_at_sigma(Sigma(80.0))
     );
+}
+
+/// In every sixteenth of the time there is one time of sixteen.
+#[test]
+fn stratified_times_of_a_batch_are_spread_evenly() {
+    let config = ObjectiveConfig {
+        time: TimeSampler::Stratified,
+        t_min: Some(1e-9),
+        ..Default::default()
+    };
+    let objective = objective(SdeConfig::default(), Prediction::V, config);
+    let points = Toy::TwoMoons.sample(16, 0);
+    let indices: Vec<usize> = (0..16).collect();
+    for step in 0..20 {
+        let mut times: Vec<f64> = objective
+            .draw(&points, &indices, 1, step, 0, 16)
+            .times
+            .iter()
+            .map(|t| t.0)
+            .collect();
+        times.sort_unstable_by(f64::total_cmp);
+        let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(gaps.into_iter().all(|gap| (gap - 1.0 / 16.0).abs() < 1e-6));
+    }
+}
+
+/// Importance sampling changes where times are drawn, not what is minimised: weights times densities
+/// are those of uniform times.
+#[test]
+fn importance_sampling_keeps_the_objective_that_the_weighting_states() {
+    let weighted = |time| {
+        let config = ObjectiveConfig {
+            weighting: Weighting::Likelihood,
+            time,
+            t_min: None,
+        };
+        objective(SdeConfig::default(), Prediction::Epsilon, config)
+    };
+    let [uniform, importance] = [TimeSampler::Uniform, TimeSampler::Importance].map(weighted);
+    for t in [1e-4, 0.1, 0.5, 0.99] {
+        let share =
+            |objective: &Objective| objective.weight(Time(t)) * objective.times().density(Time(t));
+        assert!((share(&importance) / share(&uniform) - 1.0).abs() < 1e-9);
+    }
 }
 
 #[test]
