@@ -22,7 +22,7 @@ use sde_core::SdeConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Trainer, TrainingError};
+use crate::{Trainer, TrainingError, UncertaintyState};
 
 /// The version of the format; a checkpoint of another version is refused by both sides.
 pub const FORMAT_VERSION: u32 = 1;
@@ -43,6 +43,9 @@ pub struct CheckpointManifest {
     pub model: ModelConfig,
     /// The process that it was trained under.
     pub sde: SdeConfig,
+    /// The learned weighting, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<UncertaintyState>,
     /// The files beside the manifest.
     pub files: Vec<FileDigest>,
 }
@@ -64,6 +67,7 @@ pub(crate) struct Weights {
     pub network: Network,
     pub average: Network,
     pub optimizer: OptimizerRecord,
+    pub uncertainty: Option<UncertaintyState>,
 }
 
 /// A checkpoint on disk whose files were found whole.
@@ -166,7 +170,7 @@ impl Checkpoint {
             .prefix(".writing-")
             .tempdir_in(parent)
             .map_err(TrainingError::io(parent, "creating a folder in it"))?;
-        let step = weights.step;
+        let (step, uncertainty) = (weights.step, weights.uncertainty.clone());
         write_files(weights, aside.path())?;
         let files = [AVERAGE, WEIGHTS, OPTIMIZER].map(|name| {
             FileDigest::of(aside.path(), name)
@@ -177,6 +181,7 @@ impl Checkpoint {
             step,
             model: model.clone(),
             sde,
+            uncertainty,
             files: files.into_iter().collect::<Result<_, _>>()?,
         };
         let path = aside.path().join(MANIFEST);
@@ -234,8 +239,8 @@ impl Checkpoint {
             network,
             average,
             optimizer,
-        });
-        Ok(())
+            uncertainty: self.manifest.uncertainty.clone(),
+        })
     }
 
     fn require_same<T: Serialize + PartialEq>(

@@ -20,6 +20,7 @@ pub mod run;
 pub mod run_folder;
 mod shards;
 pub mod trainer;
+mod uncertainty;
 
 pub use checkpoint::{Checkpoint, CheckpointManifest};
 pub use config::TrainingConfig;
@@ -29,3 +30,4 @@ pub use run::{Watch, run};
 pub use run_folder::{MetricsRecord, RunFolder};
 pub use sde_core::objective::{TimeSampler, Weighting};
 pub use trainer::Trainer;
+pub use uncertainty::{UncertaintyConfig, UncertaintyState};

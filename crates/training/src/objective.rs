@@ -9,7 +9,7 @@ use sde_core::objective::{ObjectiveError, TimeDistribution, TimeSampler, Weighti
 use sde_core::{AffineSde, Marginal, Prediction, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::TrainingError;
+use crate::{TrainingError, UncertaintyConfig};
 
 /// The objective as plain data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,12 +21,25 @@ pub struct ObjectiveConfig {
     pub time: TimeSampler,
     /// The smallest t; without it the process's own, 1e-5.
     pub t_min: Option<f64>,
+    /// A weight for each noise level that is learned, on top of λ; none unless it is asked for.
+    pub uncertainty: Option<UncertaintyConfig>,
 }
 
 impl ObjectiveConfig {
     pub(crate) fn validate(&self) -> Result<(), TrainingError> {
         self.weighting.validated().map_err(named)?;
         self.time.validated().map_err(named)?;
+        if let Some(uncertainty) = self.uncertainty {
+            uncertainty.features(0).validated().map_err(named)?;
+            let rate = uncertainty.learning_rate;
+            if !(rate > 0.0 && rate.is_finite()) {
+                return Err(named(ObjectiveError {
+                    field: "uncertainty.learning_rate",
+                    value: rate,
+                    must: "above 0 and finite",
+                }));
+            }
+        }
         match self.t_min {
             Some(t) if !(t > 0.0 && t.is_finite()) => Err(named(ObjectiveError {
                 field: "t_min",

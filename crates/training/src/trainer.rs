@@ -13,6 +13,7 @@ use crate::checkpoint::Weights;
 use crate::gradient::{Part, gradient};
 use crate::optimizer::{Optimizer, Schedule};
 use crate::shards::Shards;
+use crate::uncertainty::Uncertainty;
 use crate::{Objective, TrainingConfig, TrainingError, ema, learning_rate};
 
 /// A model in training: weights, their average, the optimiser, and where it stands.
@@ -27,6 +28,7 @@ pub struct Trainer<'a> {
     device: Device,
     preconditioning: Preconditioning,
     optimizer: Optimizer,
+    uncertainty: Option<Uncertainty>,
     shards: Shards,
     step: u64,
     indices: Vec<usize>,
@@ -97,7 +99,9 @@ impl<'a> Trainer<'a> {
         let model = model.init(config.seed, &device)?;
         let prediction = model.preconditioning.prediction();
         let objective = Objective::new(config.objective, sde.build()?, prediction, sigma_data)?;
+        let uncertainty = config.objective.uncertainty;
         Ok(Self {
+            uncertainty: uncertainty.map(|of| Uncertainty::new(of, config.seed)),
             objective,
             source,
             order,
@@ -174,7 +178,8 @@ impl<'a> Trainer<'a> {
             norm,
             times,
         });
-        if self.unread.len() as u64 >= self.config.check_every {
+        // What is learned from the losses must have learned from these before the next.
+        if self.uncertainty.is_some() || self.unread.len() as u64 >= self.config.check_every {
             self.look()?;
         }
         Ok(())
@@ -192,7 +197,12 @@ impl<'a> Trainer<'a> {
             let objective = &self.objective;
             objective.draw(self.source, indices, seed, self.step, first, whole)
         };
-        let batch = trace_span!(target: "profile::phase", "draw").in_scope(draw);
+        let mut batch = trace_span!(target: "profile::phase", "draw").in_scope(draw);
+        if let Some(uncertainty) = &self.uncertainty {
+            for (weight, &t) in batch.weights.iter_mut().zip(&batch.times) {
+                *weight *= (-uncertainty.at(self.objective.sde(), t)).exp() as f32;
+            }
+        }
         let shape = self.source.sample_shape();
         let mut device = self.device.clone().autodiff();
         let mut leaves = self.optimizer.leaves();
@@ -230,6 +240,16 @@ impl<'a> Trainer<'a> {
             }
             self.read.steps += 1;
             self.read.loss += losses.iter().sum::<f64>() / losses.len() as f64;
+            if let Some(uncertainty) = &mut self.uncertainty {
+                let (sde, times) = (self.objective.sde(), &unread.times);
+                let levels = times.iter().map(|&t| uncertainty.at(sde, t));
+                let levels: Vec<f64> = levels.collect();
+                self.read.loss += levels.iter().sum::<f64>() / levels.len() as f64;
+                // The losses are divided by e^u already.
+                let pairs = losses.iter().zip(&levels);
+                let errors: Vec<f64> = pairs.map(|(loss, u)| loss * u.exp()).collect();
+                uncertainty.update(sde, times, &errors);
+            }
             self.read.norm += norm;
             let limit = self.config.clip_norm;
             self.read.clipped += u64::from(limit > 0.0 && norm > limit);
@@ -268,15 +288,27 @@ impl<'a> Trainer<'a> {
             network: self.optimizer.network(),
             average: self.optimizer.average(),
             optimizer: self.optimizer.record(),
+            uncertainty: self.uncertainty.as_ref().map(Uncertainty::state),
         })
     }
 
     /// Goes on from a checkpoint's weights, on this trainer's device.
-    pub(crate) fn restore(&mut self, weights: Weights) {
+    pub(crate) fn restore(&mut self, weights: Weights) -> Result<(), TrainingError> {
+        if let Some(uncertainty) = &mut self.uncertainty {
+            let state = weights.uncertainty.as_ref();
+            if !state.is_some_and(|state| uncertainty.restore(state)) {
+                return Err(TrainingError::Config {
+                    field: "training.objective.uncertainty".into(),
+                    value: format!("{:?}", self.config.objective.uncertainty),
+                    must: "as it was when the checkpoint was written",
+                });
+            }
+        }
         self.step = weights.step;
         (self.optimizer).restore(weights.network, weights.average, weights.optimizer);
         self.unread.clear();
         self.read = Summary::default();
+        Ok(())
     }
 
     /// The device without autodiff, where checkpoints are read to.

@@ -256,7 +256,7 @@ fn importance_sampling_keeps_the_objective_that_the_weighting_states() {
         let config = ObjectiveConfig {
             weighting: Weighting::Likelihood,
             time,
-            t_min: None,
+            ..Default::default()
         };
         objective(SdeConfig::default(), Prediction::Epsilon, config)
     };

@@ -9,7 +9,9 @@ use burn::tensor::{Device, Tensor};
 use data::{PointSet, Toy};
 use score_net::{MlpConfig, Model, ModelConfig, NetworkConfig, PreconditioningConfig, UNetConfig};
 use sde_core::SdeConfig;
-use training::{Checkpoint, RunFolder, Trainer, TrainingConfig, TrainingError, run};
+use training::{
+    Checkpoint, RunFolder, Trainer, TrainingConfig, TrainingError, UncertaintyConfig, run,
+};
 
 fn points() -> PointSet {
     Toy::TwoMoons.sample(256, 0)
@@ -159,11 +161,16 @@ fn clipping_limits_the_global_norm_and_reports_what_it_was() {
 #[test]
 fn a_resumed_run_is_bit_identical_to_one_that_never_stopped() {
     let points = points();
-    for shards in [1, 2] {
-        let config = TrainingConfig {
+    for (shards, uncertainty) in [
+        (1, None),
+        (2, None),
+        (2, Some(UncertaintyConfig::default())),
+    ] {
+        let mut config = TrainingConfig {
             shards: Some(shards),
             ..config(30)
         };
+        config.objective.uncertainty = uncertainty;
         let folder = tempfile::tempdir().unwrap();
         let undisturbed = RunFolder::create(&folder.path().join("a"), "").unwrap();
         let mut whole = trainer(&points, config.clone());
