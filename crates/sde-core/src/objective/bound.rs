@@ -1,5 +1,5 @@
 //! The variational bound on −log p(x) of the generative SDE, in continuous time (Huang, Lim & Courville
-//! 2021, theorem 3; Song, Durkan, Murray & Ermon 2021, theorem 3).
+//! 2021; Song, Durkan, Murray & Ermon 2021, theorems 1 and 3).
 //!
 //! The model draws x_T from the prior π and walks the reverse SDE with the score s down to t_min, where
 //! it has a density p_s. For data x, and x_t = α x + σ ε,
@@ -15,7 +15,7 @@
 //!
 //! **What the truncation leaves out.** The denoising integral has no limit for t_min → 0, so the bound
 //! ends at x_{t_min}, which is x blurred. A last step x ~ N(x̂₀(x_{t_min}), σ̃²), Tweedie's formula with
-//! the noise that it takes away, makes it a bound at the data (Song, Durkan et al. 2021, appendix B):
+//! the noise that it takes away, makes it a bound at the data, as Song, Durkan et al. 2021 do:
 //! −log p(x) ≤ the above + [`BoundEstimate::reconstruction`]. For the best score that term tends to 0.
 //!
 //! **How tight it is.** In the mean over data the bound is
@@ -109,6 +109,9 @@ impl BoundEstimate {
     }
 }
 
+/// An integrand at one draw: from ε, the times and the draw's step, a value a sample.
+type Integrand<'a, X> = dyn Fn(&X, &[Time], StepIndex) -> Vec<f64> + 'a;
+
 /// The variational bound under one process.
 ///
 /// ```
@@ -197,14 +200,14 @@ impl<'a> VariationalBound<'a> {
         self.estimate(score, x0, noise, &integrand)
     }
 
-    /// The bound that a Gaussian would have, and the mean of what the integrand, of (ε, times, draw), is
-    /// more than the Gaussian's.
+    /// The bound that a Gaussian would have, and the mean of what the integrand is more than the
+    /// Gaussian's.
     fn estimate<X: State>(
         &self,
         score: &dyn Score<X>,
         x0: &X,
         noise: CounterNoise,
-        integrand: &dyn Fn(&X, &[Time], StepIndex) -> Vec<f64>,
+        integrand: &Integrand<'_, X>,
     ) -> Vec<BoundEstimate> {
         let BoundConfig { draws, repeats, .. } = self.config;
         let length = self.times.t_max().0 - self.times.t_min().0;

@@ -298,6 +298,32 @@ fn a_sample_s_bound_does_not_depend_on_its_batch() {
 }
 
 #[test]
+fn states_of_any_shape_and_precision_have_the_same_bound() {
+    let world = GaussianMixture::eight_gaussians();
+    let sde = VariancePreserving::default();
+    let config = BoundConfig {
+        t_min: Some(1e-2),
+        ..BoundConfig::default()
+    };
+    let bound = VariationalBound::new(config, &sde).unwrap();
+    let x = world.sample(0, 3);
+    let noise = CounterNoise::new(2);
+    let double = bound.denoising(&world.under(&sde), &x, noise);
+    let single = x
+        .mapv(|x| x as f32)
+        .into_shape_with_order((3, 2, 1, 1))
+        .unwrap();
+    let single = bound.denoising(&world.under(&sde), &single, noise);
+    for (a, b) in double.iter().zip(&single) {
+        let (a, b) = (a.at_data(), b.at_data());
+        assert!(
+            (a.mean - b.mean).abs() < 1e-3 * a.standard_error,
+            "{a:?} {b:?}"
+        );
+    }
+}
+
+#[test]
 fn for_a_gaussian_of_the_known_width_the_noise_of_the_last_step_is_taken_away_whole() {
     // At the mean the error of ε is κ ε with κ = α² s²/(α² s² + σ²), and the term is
     // −d ln α − ½ d + ½ κ² d without any variance.

@@ -9,7 +9,7 @@ use sde_core::noise::{CounterNoise, Noise, Role};
 use sde_core::objective::score_matching::{denoising, explicit, implicit, sliced};
 use sde_core::objective::{Divergence, Probe, WithVjp, score_and_divergence};
 use sde_core::worlds::{ExactScore, GaussianMixture};
-use sde_core::{AffineSde, StepIndex, Time};
+use sde_core::{AffineSde, Marginal, StepIndex, Time};
 
 use crate::quadrature::{mixture, standard_normal, sum, with_noise};
 
@@ -295,6 +295,34 @@ fn exact_divergences_are_the_world_s_and_probes_do_not_know_their_neighbours() {
             by(how, &tail, &times[4..], NOISE.starting_at(4)),
             whole[4..]
         );
+    }
+}
+
+#[test]
+fn every_sample_has_a_time_of_its_own() {
+    let world = GaussianMixture::eight_gaussians();
+    let sde = VariancePreserving::default();
+    let wrong = GaussianMixture::gaussian(&[0.3, 0.0], 0.5).unwrap();
+    let score = wrong.under(&sde);
+    let x0 = world.sample(2, 3);
+    let epsilon: Array2<f64> = NOISE.standard_normal(&x0, StepIndex(0), Role::Forward);
+    let times = [Time(0.1), Time(0.7), Time(0.3)];
+    let whole = denoising(&score, &sde, &x0, &epsilon, &times);
+    for i in 0..3 {
+        let [x0, epsilon] = [&x0, &epsilon].map(|x| x.slice(ndarray::s![i..=i, ..]).to_owned());
+        let alone = denoising(&score, &sde, &x0, &epsilon, &times[i..=i]);
+        assert_eq!(alone, whole[i..=i]);
+        // ½‖s + ε/σ‖² with s = −(x_t − α m)/(α² 0.25 + σ²), written out.
+        let Marginal { alpha, sigma } = sde.marginal(times[i]);
+        let variance = 0.25 * alpha * alpha + sigma * sigma;
+        let expected: f64 = (0..2)
+            .map(|d| {
+                let x = alpha * x0[[0, d]] + sigma * epsilon[[0, d]];
+                let s = (alpha * [0.3, 0.0][d] - x) / variance;
+                0.5 * (s + epsilon[[0, d]] / sigma).powi(2)
+            })
+            .sum();
+        assert!((alone[0] - expected).abs() < 1e-12 * (1.0 + expected));
     }
 }
 

@@ -103,7 +103,7 @@ fn importance_sampling_is_uniform_in_the_log_snr_and_goes_as_g_squared_over_sigm
         let [start, end] = [T_MIN, sde.t_max()].map(|t| sde.marginal(t).log_snr().0);
         for share in [0.0, 0.1, 0.5, 0.9, 1.0] {
             let t = Time(T_MIN.0 + share * (sde.t_max().0 - T_MIN.0));
-            // 1/Z of Song, Durkan et al. 2021, §5.2.
+            // 1/Z of Song, Durkan et al. 2021.
             assert!((ratio(t) * (start - end) - 1.0).abs() < 1e-12);
         }
         let t = times.time(5, 7, 2, 1);

@@ -30,7 +30,7 @@ fn any_weighting() -> impl Strategy<Value = Weighting> {
 
 #[test]
 fn min_snr_has_the_three_forms_of_its_paper() {
-    // Hang et al. 2023, §3.4: min(SNR, γ)/SNR on ε, min(SNR, γ) on x₀, min(SNR, γ)/(SNR + 1) on v.
+    // Hang et al. 2023: min(SNR, γ)/SNR on ε, min(SNR, γ) on x₀, min(SNR, γ)/(SNR + 1) on v.
     let sde = VariancePreserving::default();
     for gamma in [1.0, 5.0, 20.0] {
         let weighting = Weighting::MinSnr { gamma };
@@ -96,7 +96,7 @@ proptest! {
         config in any_config(),
         fraction in 0.01..0.99,
     ) {
-        // Kingma et al. 2021, eq. 14-15: −d SNR/dt.
+        // Kingma et al. 2021: −d SNR/dt.
         let sde = config.build().unwrap();
         let t = fraction * sde.t_max().0;
         let log_snr = |t: f64| sde.marginal(Time(t)).log_snr().0;
