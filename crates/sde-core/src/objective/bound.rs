@@ -1,5 +1,5 @@
 //! The variational bound on −log p(x) of the generative SDE, in continuous time (Huang, Lim & Courville
-//! 2021, theorem 3; Song, Durkan, Murray & Ermon 2021, theorem 3).
+//! 2021; Song, Durkan, Murray & Ermon 2021, theorems 1 and 3).
 //!
 //! The model draws x_T from the prior π and walks the reverse SDE with the score s down to t_min, where
 //! it has a density p_s. For data x, and x_t = α x + σ ε,
@@ -15,7 +15,7 @@
 //!
 //! **What the truncation leaves out.** The denoising integral has no limit for t_min → 0, so the bound
 //! ends at x_{t_min}, which is x blurred. A last step x ~ N(x̂₀(x_{t_min}), σ̃²), Tweedie's formula with
-//! the noise that it takes away, makes it a bound at the data (Song, Durkan et al. 2021, appendix B):
+//! the noise that it takes away, makes it a bound at the data, as Song, Durkan et al. 2021 do:
 //! −log p(x) ≤ the above + [`BoundEstimate::reconstruction`]. For the best score that term tends to 0.
 //!
 //! **How tight it is.** In the mean over data the bound is
@@ -27,13 +27,14 @@
 //! so an exact score leaves the prior's gap alone; and for it the bound at every single x is
 //! E[−log p_{t_min}(x_{t_min}) + log(p_T/π)(x_T)].
 
+mod gaussian;
 mod terms;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Divergence, ObjectiveError, TimeDistribution, TimeSampler, require};
 use crate::noise::{CounterNoise, Noise, Role};
-use crate::{AffineSde, DifferentiableScore, Marginal, Score, State, StepIndex, Time};
+use crate::{AffineSde, DifferentiableScore, Score, State, StepIndex, Time};
 
 /// How the bound is estimated, as plain data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,8 +48,9 @@ pub struct BoundConfig {
     pub draws: usize,
     /// The number of independent repeats, from whose spread the standard error is read; at least 2.
     pub repeats: usize,
-    /// The data's standard deviation, for which the variance of the estimate is reduced. Its mean does
-    /// not depend on it.
+    /// The data's standard deviation s: what is drawn is the difference to the bound of N(0, s² I), which
+    /// is known in closed form. The nearer the data is to it, the smaller the standard error; the mean
+    /// does not depend on it.
     pub sigma_data: f64,
 }
 
@@ -106,6 +108,9 @@ impl BoundEstimate {
         }
     }
 }
+
+/// An integrand at one draw: from ε, the times and the draw's step, a value a sample.
+type Integrand<'a, X> = dyn Fn(&X, &[Time], StepIndex) -> Vec<f64> + 'a;
 
 /// The variational bound under one process.
 ///
@@ -171,12 +176,10 @@ impl<'a> VariationalBound<'a> {
     ) -> Vec<BoundEstimate> {
         let integrand = |epsilon: &X, times: &[Time], _| {
             let mut values = self.denoising_integrand(score, x0, epsilon, times);
-            // Of noise alone the error is ε: near the data it is (α² s²/(α² s² + σ²)) ε for a Gaussian.
-            self.control(epsilon, times, &mut values, |m, s| (m.alpha * s).powi(2));
+            self.less_gaussian(epsilon, times, &mut values, |share| (share.signal, 1.0));
             values
         };
-        let constant = self.denoising_constant(x0);
-        self.estimate(score, x0, noise, constant, &integrand)
+        self.estimate(score, x0, noise, &integrand)
     }
 
     /// The bound of each sample of the data `x0`, in its implicit form. Probes are those of
@@ -191,22 +194,20 @@ impl<'a> VariationalBound<'a> {
         let integrand = |epsilon: &X, times: &[Time], step| {
             let mut values =
                 self.implicit_integrand(score, x0, epsilon, times, divergence, noise, step);
-            // Far from the data σ s is −(σ²/(α² s² + σ²)) ε for a Gaussian.
-            self.control(epsilon, times, &mut values, |m, _| m.sigma.powi(2));
+            self.less_gaussian(epsilon, times, &mut values, |share| (share.noise, -1.0));
             values
         };
-        let constant = self.implicit_constant(x0);
-        self.estimate(score, x0, noise, constant, &integrand)
+        self.estimate(score, x0, noise, &integrand)
     }
 
-    /// The estimate of a form with this constant and this integrand, of (ε, times, draw).
+    /// The bound that a Gaussian would have, and the mean of what the integrand is more than the
+    /// Gaussian's.
     fn estimate<X: State>(
         &self,
         score: &dyn Score<X>,
         x0: &X,
         noise: CounterNoise,
-        constant: Vec<f64>,
-        integrand: &dyn Fn(&X, &[Time], StepIndex) -> Vec<f64>,
+        integrand: &Integrand<'_, X>,
     ) -> Vec<BoundEstimate> {
         let BoundConfig { draws, repeats, .. } = self.config;
         let length = self.times.t_max().0 - self.times.t_min().0;
@@ -230,12 +231,12 @@ impl<'a> VariationalBound<'a> {
                 last[repeat] = value;
             }
         }
-        (constant.into_iter().zip(path).zip(last))
-            .map(|((constant, path), last)| {
+        (self.gaussian_bound(x0).into_iter().zip(path).zip(last))
+            .map(|((gaussian, path), last)| {
                 let path = Estimate::of(&path);
                 BoundEstimate {
                     at_t_min: Estimate {
-                        mean: constant + path.mean,
+                        mean: gaussian + path.mean,
                         ..path
                     },
                     reconstruction: Estimate::of(&last),
@@ -272,33 +273,10 @@ impl<'a> VariationalBound<'a> {
             .collect();
         let [start, _] = self.ends();
         let dim = x0.sample_len() as f64;
-        let share = self.gain(start, |m, s| (m.alpha * s).powi(2));
+        let gain = self.share(start).signal.powi(2);
         for (value, square) in halves.iter_mut().zip(epsilon.dots(epsilon)) {
-            *value -= 0.5 * share * (square - dim) + 0.5 * dim + dim * start.alpha.ln();
+            *value -= 0.5 * gain * (square - dim) + 0.5 * dim + dim * start.alpha.ln();
         }
         halves
-    }
-
-    /// Takes from an integrand ½ g²/σ² κ² (‖ε‖² − d), whose mean is 0: its part in ‖ε‖² if the data were
-    /// a Gaussian of standard deviation s = `sigma_data`, where κ = `part(marginal, s)`/(α² s² + σ²).
-    fn control<X: State>(
-        &self,
-        epsilon: &X,
-        times: &[Time],
-        values: &mut [f64],
-        part: fn(Marginal, f64) -> f64,
-    ) {
-        let dim = epsilon.sample_len() as f64;
-        for ((value, &t), square) in values.iter_mut().zip(times).zip(epsilon.dots(epsilon)) {
-            let gain = self.gain(self.sde.marginal(t), part);
-            *value -= 0.5 * self.speed(t) * gain * (square - dim);
-        }
-    }
-
-    /// κ² at a marginal.
-    fn gain(&self, marginal: Marginal, part: fn(Marginal, f64) -> f64) -> f64 {
-        let width = self.config.sigma_data;
-        let total = (marginal.alpha * width).powi(2) + marginal.sigma.powi(2);
-        (part(marginal, width) / total).powi(2)
     }
 }

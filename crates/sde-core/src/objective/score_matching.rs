@@ -3,9 +3,9 @@
 //! | objective | its mean, up to a constant without s | source |
 //! |---|---|---|
 //! | [`explicit`] | E ½‖s − ∇log p_t(x_t)‖² itself | |
-//! | [`denoising`] | E ½‖s − ∇log p(x_t given x₀)‖² | Vincent 2011, eq. 11 |
+//! | [`denoising`] | E ½‖s − ∇log p(x_t given x₀)‖² | Vincent 2011 |
 //! | [`implicit`] | E [½‖s‖² + ∇·s] | Hyvärinen 2005, theorem 1 |
-//! | [`sliced`] | E [½(vᵀs)² + vᵀ(∂s/∂x)v] | Song et al. 2019, eq. 8 |
+//! | [`sliced`] | E [½(vᵀs)² + vᵀ(∂s/∂x)v] | Song, Garg et al. 2019 |
 //!
 //! The differences are constants by Stein's lemma, E_p[∇·s] = −E_p[sᵀ∇log p], for p the marginal (then
 //! implicit) or the law given x₀ (then denoising). So the four order any two scores alike, by the same
@@ -63,7 +63,7 @@ pub fn denoising<X: State>(
 }
 
 /// ½‖s(x_i, t_i)‖² + ∇·s(x_i, t_i) of each sample. With [`Divergence::Hutchinson`] it is sliced score
-/// matching with reduced variance (Song et al. 2019, eq. 9), its probe the one of `step`.
+/// matching with reduced variance (Song, Garg et al. 2019), its probe the one of `step`.
 ///
 /// # Panics
 /// If `times` has another length than the batch.

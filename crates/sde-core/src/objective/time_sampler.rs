@@ -32,7 +32,7 @@ pub enum TimeSampler {
     /// variance.
     Stratified,
     /// p(t) ∝ g²/σ², which leaves the likelihood weighting's loss a mean of unweighted errors of ε (Song,
-    /// Durkan, Murray & Ermon 2021, §5.2).
+    /// Durkan, Murray & Ermon 2021).
     ///
     /// As d ln SNR/dt = −g²/σ² for every affine process, it is ln SNR that is uniform, and its inverse
     /// distribution function is [`AffineSde::time_at_sigma`]: in closed form for every family.

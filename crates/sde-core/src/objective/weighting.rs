@@ -24,7 +24,7 @@ use crate::{AffineSde, Prediction, Time};
 /// | `min-snr` | min(SNR, γ), on x₀ | min(SNR, γ)/SNR | min(SNR, γ) |
 ///
 /// with σ̃ = σ/α and SNR = α²/σ². That g² on the score is −d SNR/dt on x₀ is the variational bound of
-/// VDM (Kingma et al. 2021, eq. 14-15).
+/// VDM (Kingma et al. 2021).
 ///
 /// In configuration files it is a name, `weighting = "min-snr"`, or where it has a parameter that is not
 /// the published one a table, `weighting = { kind = "min-snr", gamma = 1.0 }`.
@@ -39,7 +39,7 @@ pub enum Weighting {
     Likelihood,
     /// (σ̃² + σ_data²)/(σ̃ σ_data)² on the denoiser, σ̃ = σ/α (Karras et al. 2022, table 1).
     Edm,
-    /// min(SNR, γ) on x₀, which keeps the cleanest levels from counting for all (Hang et al. 2023, §3.4).
+    /// min(SNR, γ) on x₀, which keeps the cleanest levels from counting for all (Hang et al. 2023).
     MinSnr {
         /// γ, above 0; 5 as published.
         gamma: f64,

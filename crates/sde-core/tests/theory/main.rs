@@ -2,6 +2,7 @@
 //! finite differences.
 #![cfg(feature = "ndarray")]
 
+mod bound;
 mod configuration;
 mod densities;
 mod moments;
@@ -12,10 +13,15 @@ mod prior;
 mod probability_flow;
 mod processes;
 mod published_numbers;
+mod quadrature;
 mod reversal;
 mod samples;
+mod score_matching;
 #[cfg(feature = "burn")]
 mod tensors;
+mod time_samplers;
 mod tweedie;
+mod uncertainty;
+mod weightings;
 mod world_errors;
 mod world_strategies;
