@@ -30,6 +30,8 @@ pub enum Role {
     Probe = 7,
     /// Draws from a data distribution that is known in closed form.
     Data = 8,
+    /// What fills the cells of quantised data; the draw is counted in the step index.
+    Dequantisation = 20,
 }
 
 /// The generator for (seed, sample, step, role): the same sequence wherever it is made.
@@ -57,6 +59,41 @@ pub fn fill_standard_normal(seed: u64, sample: u64, step: u64, role: Role, out: 
 pub trait Noise<X> {
     /// A standard normal state of `like`'s shape, for one step and role.
     fn standard_normal(&self, like: &X, step: StepIndex, role: Role) -> X;
+
+    /// The same for the samples at the places `samples` of the batch, each at a step of its own; `like`
+    /// and the result hold these samples alone. Solvers that choose the steps of every sample by itself
+    /// ask for it.
+    ///
+    /// By default each is picked from a batch drawn up to its place; sources that can draw one sample
+    /// alone should.
+    ///
+    /// # Panics
+    /// If there is no sample, or `samples`, `steps` and `like` differ in length.
+    fn standard_normal_each(
+        &self,
+        like: &X,
+        samples: &[usize],
+        steps: &[StepIndex],
+        role: Role,
+    ) -> X
+    where
+        X: State,
+    {
+        assert_each(like, samples, steps);
+        let parts: Vec<X> = (samples.iter().zip(steps))
+            .map(|(&sample, &step)| {
+                let batch = like.select_samples(&vec![0; sample + 1]);
+                let drawn = self.standard_normal(&batch, step, role);
+                drawn.select_samples(&[sample])
+            })
+            .collect();
+        X::concatenate_samples(&parts)
+    }
+}
+
+fn assert_each<X: State>(like: &X, samples: &[usize], steps: &[StepIndex]) {
+    assert_eq!(samples.len(), like.batch(), "one place a sample");
+    assert_eq!(steps.len(), like.batch(), "one step a sample");
 }
 
 /// Counter-based noise for the samples `first_sample..first_sample + batch`.
@@ -95,6 +132,20 @@ impl<X: State> Noise<X> for CounterNoise {
         like.filled_like(&mut |i, out| {
             let sample = self.first_sample + i as u64;
             fill_standard_normal(self.seed, sample, step.0 as u64, role, out);
+        })
+    }
+
+    fn standard_normal_each(
+        &self,
+        like: &X,
+        samples: &[usize],
+        steps: &[StepIndex],
+        role: Role,
+    ) -> X {
+        assert_each(like, samples, steps);
+        like.filled_like(&mut |i, out| {
+            let sample = self.first_sample + samples[i] as u64;
+            fill_standard_normal(self.seed, sample, steps[i].0 as u64, role, out);
         })
     }
 }
@@ -152,5 +203,37 @@ mod tests {
         let parts = [draw(noise, 3), draw(noise.starting_at(3), 5)];
         let joined = concatenate(Axis(0), &[parts[0].view(), parts[1].view()]).unwrap();
         assert_eq!(whole, joined);
+    }
+
+    /// A source that knows nothing of single samples.
+    #[cfg(feature = "ndarray")]
+    struct WholeBatches(CounterNoise);
+
+    #[cfg(feature = "ndarray")]
+    impl<X: State> Noise<X> for WholeBatches {
+        fn standard_normal(&self, like: &X, step: StepIndex, role: Role) -> X {
+            self.0.standard_normal(like, step, role)
+        }
+    }
+
+    #[cfg(feature = "ndarray")]
+    #[test]
+    fn samples_drawn_at_steps_of_their_own_are_those_of_whole_batches() {
+        use ndarray::Array2;
+
+        let noise = CounterNoise::new(11).starting_at(40);
+        let (samples, steps) = ([5, 0, 3], [2, 7, 2].map(StepIndex));
+        let like = Array2::<f64>::zeros((3, 4));
+        let whole = [2, 7].map(|step| -> Array2<f64> {
+            let like = Array2::zeros((6, 4));
+            noise.standard_normal(&like, StepIndex(step), Role::Diffusion)
+        });
+        let drawn = noise.standard_normal_each(&like, &samples, &steps, Role::Diffusion);
+        assert_eq!(drawn.row(0), whole[0].row(5));
+        assert_eq!(drawn.row(1), whole[1].row(0));
+        assert_eq!(drawn.row(2), whole[0].row(3));
+        let by_default = WholeBatches(noise);
+        let by_default = by_default.standard_normal_each(&like, &samples, &steps, Role::Diffusion);
+        assert_eq!(by_default, drawn);
     }
 }
