@@ -4,7 +4,7 @@
 //! 256-bit key *is* that quadruple. So the draw is the same on every backend, in every batch size, in
 //! every shard and after every resume, and two samples, steps or roles never share randomness.
 
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -52,6 +52,22 @@ pub fn fill_standard_normal(seed: u64, sample: u64, step: u64, role: Role, out: 
     let mut generator = generator(seed, sample, step, role);
     for value in out {
         *value = StandardNormal.sample(&mut generator);
+    }
+}
+
+/// Writes numbers uniform on [0, 1) for (seed, sample, step, role).
+pub fn fill_uniform(seed: u64, sample: u64, step: u64, role: Role, out: &mut [f64]) {
+    let mut generator = generator(seed, sample, step, role);
+    for value in out {
+        *value = generator.random();
+    }
+}
+
+/// Writes signs, −1 or 1 with probability ½ each, for (seed, sample, step, role).
+pub fn fill_signs(seed: u64, sample: u64, step: u64, role: Role, out: &mut [f64]) {
+    let mut generator = generator(seed, sample, step, role);
+    for value in out {
+        *value = if generator.random() { 1.0 } else { -1.0 };
     }
 }
 
@@ -203,6 +219,24 @@ mod tests {
         let parts = [draw(noise, 3), draw(noise.starting_at(3), 5)];
         let joined = concatenate(Axis(0), &[parts[0].view(), parts[1].view()]).unwrap();
         assert_eq!(whole, joined);
+    }
+
+    #[test]
+    fn uniform_numbers_and_signs_have_their_moments() {
+        let n = 20_000;
+        let (mut uniform, mut signs) = (vec![0.0; n], vec![0.0; n]);
+        fill_uniform(3, 1, 4, Role::Dequantisation, &mut uniform);
+        fill_signs(3, 1, 4, Role::Probe, &mut signs);
+        let moment = |values: &[f64], k: i32| {
+            values.iter().map(|x| x.powi(k)).sum::<f64>() / values.len() as f64
+        };
+        // Five standard errors: variances 1/12, 4/45 and 1.
+        let bound = |variance: f64| 5.0 * (variance / n as f64).sqrt();
+        assert!((moment(&uniform, 1) - 0.5).abs() < bound(1.0 / 12.0));
+        assert!((moment(&uniform, 2) - 1.0 / 3.0).abs() < bound(4.0 / 45.0));
+        assert!(uniform.iter().all(|u| (0.0..1.0).contains(u)));
+        assert!(moment(&signs, 1).abs() < bound(1.0));
+        assert!(signs.iter().all(|s| s.abs() == 1.0));
     }
 
     /// A source that knows nothing of single samples.

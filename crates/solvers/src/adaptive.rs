@@ -10,7 +10,7 @@ mod dense;
 mod rk45;
 pub(crate) mod walk;
 
-pub(crate) use augmented::Augmented;
+pub(crate) use augmented::{Augmented, chosen};
 pub use control::StepControl;
 pub use rk45::{Rk45, Transported};
 pub use walk::SampleCost;

@@ -25,6 +25,7 @@
 //! samples, so a batch may be cut anywhere without changing a bit.
 
 pub mod adaptive;
+mod adaptive_sde;
 mod annealed_langevin;
 pub mod config;
 mod edm;
@@ -35,6 +36,8 @@ pub mod flow_variable;
 pub mod grid;
 mod heun;
 pub mod last_step;
+pub mod latent;
+pub mod likelihood;
 pub mod observer;
 mod prior;
 mod runge_kutta;
@@ -42,6 +45,7 @@ pub mod solver;
 pub mod tableau;
 
 pub use adaptive::{Rk45, SampleCost, StepControl, Transported};
+pub use adaptive_sde::AdaptiveSde;
 pub use annealed_langevin::{AnnealedLangevin, LangevinStep};
 pub use config::{SolverConfig, UnknownSolver};
 pub use edm::EdmSampler;
@@ -52,6 +56,11 @@ pub use flow_variable::{FlowPoint, FlowVariable};
 pub use grid::{GridConfig, GridError, GridSpec, TimeGrid};
 pub use heun::HeunOde;
 pub use last_step::LastStep;
+pub use latent::{decode, encode, slerp};
+pub use likelihood::{
+    DataEnd, Divergence, ErrorBudget, Integrator, Likelihood, LikelihoodError, LikelihoodReport,
+    Quantisation,
+};
 pub use observer::{Observer, Progress, Trajectory, Unobserved};
 pub use prior::sample_prior;
 pub use runge_kutta::RungeKutta;

@@ -88,20 +88,19 @@ impl<X: State> Augmented<X> {
         }
     }
 
-    /// `other`'s samples where `take` is true, and this one's elsewhere: chosen, not computed, so that
-    /// nothing of a rejected sample remains.
+    /// `other`'s samples where `take` is true, and this one's elsewhere.
     pub(crate) fn replaced(self, other: Self, take: &[bool]) -> Self {
-        if take.iter().all(|&take| take) {
-            return other;
+        let mut extra = self.extra;
+        for (i, value) in extra.iter_mut().enumerate() {
+            if take[i / self.width] {
+                *value = other.extra[i];
+            }
         }
-        if !take.iter().any(|&take| take) {
-            return self;
+        Self {
+            y: chosen(self.y, other.y, take),
+            extra,
+            width: self.width,
         }
-        let batch = take.len();
-        let places: Vec<usize> = (take.iter().enumerate())
-            .map(|(i, &take)| if take { batch + i } else { i })
-            .collect();
-        Self::joined(&[self, other]).select(&places)
     }
 
     /// The error of each sample in units of its tolerance, where this is an error of `x` and `y`: that of
@@ -126,4 +125,20 @@ impl<X: State> Augmented<X> {
     pub(crate) fn sizes(&self, scale: &Self, atol: f64, rtol: f64) -> Vec<f64> {
         self.error_norms(scale, scale, atol, rtol)
     }
+}
+
+/// `new`'s samples where `take` is true, and `old`'s elsewhere: chosen, not computed, so that nothing of
+/// a rejected sample remains.
+pub(crate) fn chosen<X: State>(old: X, new: X, take: &[bool]) -> X {
+    if take.iter().all(|&take| take) {
+        return new;
+    }
+    if !take.iter().any(|&take| take) {
+        return old;
+    }
+    let batch = take.len();
+    let places: Vec<usize> = (take.iter().enumerate())
+        .map(|(i, &take)| if take { batch + i } else { i })
+        .collect();
+    X::concatenate_samples(&[old, new]).select_samples(&places)
 }

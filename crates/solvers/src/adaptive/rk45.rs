@@ -38,8 +38,8 @@ pub struct Rk45 {
     pub atol: f64,
     /// The most steps that a sample may try; 10000.
     pub max_steps: usize,
-    /// What it steps in. ln σ̃ by default, which takes the fewest evaluations for an error on most
-    /// families; Song et al. step in t.
+    /// What it steps in. The angle by default, in which every family takes the same evaluations for an
+    /// error, a third to all of those in t, where Song et al. step.
     pub variable: FlowVariable,
     /// How steps are chosen.
     pub control: StepControl,
@@ -51,7 +51,7 @@ impl Default for Rk45 {
             rtol: 1e-5,
             atol: 1e-5,
             max_steps: 10_000,
-            variable: FlowVariable::LogSigma,
+            variable: FlowVariable::Angle,
             control: StepControl::default(),
         }
     }
