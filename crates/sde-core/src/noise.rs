@@ -4,7 +4,7 @@
 //! 256-bit key *is* that quadruple. So the draw is the same on every backend, in every batch size, in
 //! every shard and after every resume, and two samples, steps or roles never share randomness.
 
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -32,6 +32,8 @@ pub enum Role {
     Data = 8,
     /// Random features of a network, one channel a sample.
     Feature = 24,
+    /// What fills the cells of quantised data; the draw is counted in the step index.
+    Dequantisation = 20,
 }
 
 /// The generator for (seed, sample, step, role): the same sequence wherever it is made.
@@ -55,10 +57,61 @@ pub fn fill_standard_normal(seed: u64, sample: u64, step: u64, role: Role, out: 
     }
 }
 
+/// Writes numbers uniform on [0, 1) for (seed, sample, step, role).
+pub fn fill_uniform(seed: u64, sample: u64, step: u64, role: Role, out: &mut [f64]) {
+    let mut generator = generator(seed, sample, step, role);
+    for value in out {
+        *value = generator.random();
+    }
+}
+
+/// Writes signs, −1 or 1 with probability ½ each, for (seed, sample, step, role).
+pub fn fill_signs(seed: u64, sample: u64, step: u64, role: Role, out: &mut [f64]) {
+    let mut generator = generator(seed, sample, step, role);
+    for value in out {
+        *value = if generator.random() { 1.0 } else { -1.0 };
+    }
+}
+
 /// Where a solver gets its noise from.
 pub trait Noise<X> {
     /// A standard normal state of `like`'s shape, for one step and role.
     fn standard_normal(&self, like: &X, step: StepIndex, role: Role) -> X;
+
+    /// The same for the samples at the places `samples` of the batch, each at a step of its own; `like`
+    /// and the result hold these samples alone. Solvers that choose the steps of every sample by itself
+    /// ask for it.
+    ///
+    /// By default each is picked from a batch drawn up to its place; sources that can draw one sample
+    /// alone should.
+    ///
+    /// # Panics
+    /// If there is no sample, or `samples`, `steps` and `like` differ in length.
+    fn standard_normal_each(
+        &self,
+        like: &X,
+        samples: &[usize],
+        steps: &[StepIndex],
+        role: Role,
+    ) -> X
+    where
+        X: State,
+    {
+        assert_each(like, samples, steps);
+        let parts: Vec<X> = (samples.iter().zip(steps))
+            .map(|(&sample, &step)| {
+                let batch = like.select_samples(&vec![0; sample + 1]);
+                let drawn = self.standard_normal(&batch, step, role);
+                drawn.select_samples(&[sample])
+            })
+            .collect();
+        X::concatenate_samples(&parts)
+    }
+}
+
+fn assert_each<X: State>(like: &X, samples: &[usize], steps: &[StepIndex]) {
+    assert_eq!(samples.len(), like.batch(), "one place a sample");
+    assert_eq!(steps.len(), like.batch(), "one step a sample");
 }
 
 /// Counter-based noise for the samples `first_sample..first_sample + batch`.
@@ -97,6 +150,20 @@ impl<X: State> Noise<X> for CounterNoise {
         like.filled_like(&mut |i, out| {
             let sample = self.first_sample + i as u64;
             fill_standard_normal(self.seed, sample, step.0 as u64, role, out);
+        })
+    }
+
+    fn standard_normal_each(
+        &self,
+        like: &X,
+        samples: &[usize],
+        steps: &[StepIndex],
+        role: Role,
+    ) -> X {
+        assert_each(like, samples, steps);
+        like.filled_like(&mut |i, out| {
+            let sample = self.first_sample + samples[i] as u64;
+            fill_standard_normal(self.seed, sample, steps[i].0 as u64, role, out);
         })
     }
 }
@@ -154,5 +221,55 @@ mod tests {
         let parts = [draw(noise, 3), draw(noise.starting_at(3), 5)];
         let joined = concatenate(Axis(0), &[parts[0].view(), parts[1].view()]).unwrap();
         assert_eq!(whole, joined);
+    }
+
+    #[test]
+    fn uniform_numbers_and_signs_have_their_moments() {
+        let n = 20_000;
+        let (mut uniform, mut signs) = (vec![0.0; n], vec![0.0; n]);
+        fill_uniform(3, 1, 4, Role::Dequantisation, &mut uniform);
+        fill_signs(3, 1, 4, Role::Probe, &mut signs);
+        let moment = |values: &[f64], k: i32| {
+            values.iter().map(|x| x.powi(k)).sum::<f64>() / values.len() as f64
+        };
+        // Five standard errors: variances 1/12, 4/45 and 1.
+        let bound = |variance: f64| 5.0 * (variance / n as f64).sqrt();
+        assert!((moment(&uniform, 1) - 0.5).abs() < bound(1.0 / 12.0));
+        assert!((moment(&uniform, 2) - 1.0 / 3.0).abs() < bound(4.0 / 45.0));
+        assert!(uniform.iter().all(|u| (0.0..1.0).contains(u)));
+        assert!(moment(&signs, 1).abs() < bound(1.0));
+        assert!(signs.iter().all(|s| s.abs() == 1.0));
+    }
+
+    /// A source that knows nothing of single samples.
+    #[cfg(feature = "ndarray")]
+    struct WholeBatches(CounterNoise);
+
+    #[cfg(feature = "ndarray")]
+    impl<X: State> Noise<X> for WholeBatches {
+        fn standard_normal(&self, like: &X, step: StepIndex, role: Role) -> X {
+            self.0.standard_normal(like, step, role)
+        }
+    }
+
+    #[cfg(feature = "ndarray")]
+    #[test]
+    fn samples_drawn_at_steps_of_their_own_are_those_of_whole_batches() {
+        use ndarray::Array2;
+
+        let noise = CounterNoise::new(11).starting_at(40);
+        let (samples, steps) = ([5, 0, 3], [2, 7, 2].map(StepIndex));
+        let like = Array2::<f64>::zeros((3, 4));
+        let whole = [2, 7].map(|step| -> Array2<f64> {
+            let like = Array2::zeros((6, 4));
+            noise.standard_normal(&like, StepIndex(step), Role::Diffusion)
+        });
+        let drawn = noise.standard_normal_each(&like, &samples, &steps, Role::Diffusion);
+        assert_eq!(drawn.row(0), whole[0].row(5));
+        assert_eq!(drawn.row(1), whole[1].row(0));
+        assert_eq!(drawn.row(2), whole[0].row(3));
+        let by_default = WholeBatches(noise);
+        let by_default = by_default.standard_normal_each(&like, &samples, &steps, Role::Diffusion);
+        assert_eq!(by_default, drawn);
     }
 }

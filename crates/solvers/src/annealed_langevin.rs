@@ -4,7 +4,7 @@ use sde_core::noise::Role;
 use sde_core::{State, StepIndex, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Interval, Run, Step};
+use crate::engine::{Interval, Run, Step, Stepwise};
 use crate::solver::ParameterError;
 use crate::{Order, Scheme, SolverInfo};
 
@@ -143,6 +143,8 @@ impl Scheme for AnnealedLangevin {
         Ok(())
     }
 }
+
+impl Stepwise for AnnealedLangevin {}
 
 impl<X: State> Step<X> for AnnealedLangevin {
     type Memory = ();

@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use crate::solver::ParameterError;
 use crate::{
-    AnnealedLangevin, EdmSampler, EulerMaruyama, EulerOde, GridConfig, HeunOde, Scheme, Solver,
-    SolverInfo,
+    AdaptiveSde, AnnealedLangevin, EdmSampler, EulerMaruyama, EulerOde, GridConfig, HeunOde, Rk45,
+    RungeKutta, Scheme, Solver, SolverInfo,
 };
 
 /// Any solver of this crate, `name` naming it: what configuration files hold.
@@ -28,16 +28,25 @@ pub enum SolverConfig {
     Edm(EdmSampler),
     /// [`AnnealedLangevin`].
     AnnealedLangevin(AnnealedLangevin),
+    /// [`RungeKutta::RK4`].
+    Rk4 {},
+    /// [`Rk45`].
+    Rk45(Rk45),
+    /// [`AdaptiveSde`].
+    AdaptiveSde(AdaptiveSde),
 }
 
 impl SolverConfig {
     /// The names, as written in configuration files.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 8] = [
         "euler-maruyama",
         "euler-ode",
         "heun",
         "edm",
         "annealed-langevin",
+        "rk4",
+        "rk45",
+        "adaptive-sde",
     ];
 
     /// The solver, its parameters checked, for states `X`.
@@ -52,6 +61,9 @@ impl SolverConfig {
             Self::Heun {} => Box::new(HeunOde),
             Self::Edm(solver) => Box::new(solver),
             Self::AnnealedLangevin(solver) => Box::new(solver),
+            Self::Rk4 {} => Box::new(RungeKutta::RK4),
+            Self::Rk45(solver) => Box::new(solver),
+            Self::AdaptiveSde(solver) => Box::new(solver),
         })
     }
 
@@ -64,19 +76,23 @@ impl SolverConfig {
     /// The spacing to use for a family, named as by [`AffineSde::name`](sde_core::AffineSde::name).
     ///
     /// The family's own for the solvers that step in t; EDM's ρ = 7 for EDM's solver, which steps in
-    /// σ/α, on every family; a geometric ladder for Langevin's levels.
+    /// σ/α, on every family; a geometric ladder for Langevin's levels. The adaptive solvers choose their
+    /// own times, and show those of the grid to an observer: a geometric ladder.
     #[must_use]
     pub fn default_grid(self, family: &str) -> GridConfig {
         match self {
-            Self::EulerMaruyama {} | Self::EulerOde {} | Self::Heun {} => {
+            Self::EulerMaruyama {} | Self::EulerOde {} | Self::Heun {} | Self::Rk4 {} => {
                 GridConfig::published(family)
             }
             Self::Edm(_) => GridConfig::karras(),
-            Self::AnnealedLangevin(_) => GridConfig::LogSnr {},
+            Self::AnnealedLangevin(_) | Self::Rk45(_) | Self::AdaptiveSde(_) => {
+                GridConfig::LogSnr {}
+            }
         }
     }
 
-    /// The number of steps to use if nothing is known; for Langevin, of levels.
+    /// The number of steps to use if nothing is known; for Langevin, of levels; for the adaptive solvers,
+    /// of states that an observer sees.
     #[must_use]
     pub fn default_steps(self) -> usize {
         match self {
@@ -88,6 +104,8 @@ impl SolverConfig {
             Self::Edm(_) => 18,
             // NCSN's ratio of neighbouring levels, 1.67, over the span of the families here.
             Self::AnnealedLangevin(_) => 20,
+            Self::Rk4 {} => 50,
+            Self::Rk45(_) | Self::AdaptiveSde(_) => 10,
         }
     }
 
@@ -99,6 +117,9 @@ impl SolverConfig {
             Self::Heun {} => &HeunOde,
             Self::Edm(solver) => solver,
             Self::AnnealedLangevin(solver) => solver,
+            Self::Rk4 {} => &RungeKutta::RK4,
+            Self::Rk45(solver) => solver,
+            Self::AdaptiveSde(solver) => solver,
         }
     }
 }
@@ -122,6 +143,9 @@ impl FromStr for SolverConfig {
             "heun" => Ok(Self::Heun {}),
             "edm" => Ok(Self::Edm(EdmSampler::default())),
             "annealed-langevin" => Ok(Self::AnnealedLangevin(AnnealedLangevin::default())),
+            "rk4" => Ok(Self::Rk4 {}),
+            "rk45" => Ok(Self::Rk45(Rk45::default())),
+            "adaptive-sde" => Ok(Self::AdaptiveSde(AdaptiveSde::default())),
             _ => Err(UnknownSolver { name: name.into() }),
         }
     }

@@ -6,7 +6,7 @@ use sde_core::noise::Role;
 use sde_core::{State, StepIndex, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Interval, Run, Step};
+use crate::engine::{Interval, Run, Step, Stepwise};
 use crate::solver::ParameterError;
 use crate::{Order, Scheme, SolverInfo};
 
@@ -133,6 +133,8 @@ impl Scheme for EdmSampler {
         Ok(())
     }
 }
+
+impl Stepwise for EdmSampler {}
 
 impl<X: State> Step<X> for EdmSampler {
     type Memory = ();

@@ -68,10 +68,16 @@ impl<X: State> Run<'_, X> {
     }
 }
 
+/// A solver that takes one [`Step`] an interval of the grid, for states of any kind.
+///
+/// It has no method. It tells the compiler which solvers the engine walks, so that others can implement
+/// [`Solver`] by hand.
+pub trait Stepwise: Scheme {}
+
 /// One step of a fixed-grid solver, which the engine makes a [`Solver`].
 ///
 /// A step must treat every sample of the batch by itself, and draw noise from [`Run::noise`] only.
-pub trait Step<X: State>: Scheme {
+pub trait Step<X: State>: Stepwise {
     /// What the solver keeps from one step to the next within a run, such as earlier predictions of a
     /// multistep method; `()` where a step needs the state alone.
     type Memory: Default;
@@ -160,7 +166,7 @@ impl<X: State, S: Step<X>> Solver<X> for S {
     }
 }
 
-fn check_state<X: State>(x: &X) -> Result<(), SolveError> {
+pub(crate) fn check_state<X: State>(x: &X) -> Result<(), SolveError> {
     let (batch, sample_len) = (x.batch(), x.sample_len());
     if batch == 0 || sample_len == 0 {
         return Err(SolveError::Empty { batch, sample_len });
@@ -168,7 +174,7 @@ fn check_state<X: State>(x: &X) -> Result<(), SolveError> {
     Ok(())
 }
 
-fn check_grid(sde: &dyn AffineSde, grid: &TimeGrid) -> Result<(), SolveError> {
+pub(crate) fn check_grid(sde: &dyn AffineSde, grid: &TimeGrid) -> Result<(), SolveError> {
     let (start, end, t_max) = (grid.start(), grid.end(), sde.t_max());
     if start > t_max || !can_end_at(sde, end) {
         let family = sde.name();

@@ -3,7 +3,7 @@
 use sde_core::State;
 use sde_core::noise::Role;
 
-use crate::engine::{Interval, Run, Step};
+use crate::engine::{Interval, Run, Step, Stepwise};
 use crate::{Order, Scheme, SolverInfo};
 
 /// Euler-Maruyama on dx = [f(x, t) − g(t)² s(x, t)] dt + g(t) dw̄ (Song et al. 2021, eq. 6 and
@@ -30,6 +30,8 @@ impl Scheme for EulerMaruyama {
         }
     }
 }
+
+impl Stepwise for EulerMaruyama {}
 
 impl<X: State> Step<X> for EulerMaruyama {
     type Memory = ();

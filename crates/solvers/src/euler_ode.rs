@@ -2,7 +2,7 @@
 
 use sde_core::{AffineSde, State, Time};
 
-use crate::engine::{Interval, Run, Step};
+use crate::engine::{Interval, Run, Step, Stepwise};
 use crate::{Order, Scheme, SolverInfo};
 
 /// Euler's method on dx/dt = f(x, t) − ½ g(t)² s(x, t) (Song et al. 2021, eq. 13), the baseline of
@@ -24,6 +24,8 @@ impl Scheme for EulerOde {
         }
     }
 }
+
+impl Stepwise for EulerOde {}
 
 impl<X: State> Step<X> for EulerOde {
     type Memory = ();

@@ -2,7 +2,7 @@
 
 use sde_core::State;
 
-use crate::engine::{Interval, Run, Step};
+use crate::engine::{Interval, Run, Step, Stepwise};
 use crate::euler_ode::velocity;
 use crate::{Order, Scheme, SolverInfo};
 
@@ -30,6 +30,8 @@ impl Scheme for HeunOde {
         }
     }
 }
+
+impl Stepwise for HeunOde {}
 
 impl<X: State> Step<X> for HeunOde {
     type Memory = ();

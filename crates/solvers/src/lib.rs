@@ -18,39 +18,56 @@
 //! take 2N.
 //!
 //! One idea a module: [`grid`] says when, [`last_step`] how a run ends, [`engine`] walks, and each
-//! solver's file holds one step. To add a solver, write [`Scheme`] and [`Step`] for it: the engine
-//! makes it a [`Solver`].
+//! solver's file holds one step. To add a solver, write [`Scheme`], [`Stepwise`] and [`Step`] for it:
+//! the engine makes it a [`Solver`]. One that chooses its own times is a [`Solver`] by hand.
 //!
 //! Whatever the solver, sample i is a function of (seed, i, grid, score) alone: no step mixes
 //! samples, so a batch may be cut anywhere without changing a bit.
 
+pub mod adaptive;
+mod adaptive_sde;
 mod annealed_langevin;
 pub mod config;
 mod edm;
 pub mod engine;
 mod euler_maruyama;
 mod euler_ode;
+pub mod flow_variable;
 pub mod grid;
 mod heun;
 pub mod last_step;
+pub mod latent;
+pub mod likelihood;
 pub mod observer;
 mod prior;
+mod runge_kutta;
 pub mod solver;
+pub mod tableau;
 
+pub use adaptive::{Rk45, SampleCost, StepControl, Transported};
+pub use adaptive_sde::AdaptiveSde;
 pub use annealed_langevin::{AnnealedLangevin, LangevinStep};
 pub use config::{SolverConfig, UnknownSolver};
 pub use edm::EdmSampler;
-pub use engine::{Interval, Run, Step};
+pub use engine::{Interval, Run, Step, Stepwise};
 pub use euler_maruyama::EulerMaruyama;
 pub use euler_ode::EulerOde;
+pub use flow_variable::{FlowPoint, FlowVariable};
 pub use grid::{GridConfig, GridError, GridSpec, TimeGrid};
 pub use heun::HeunOde;
 pub use last_step::LastStep;
+pub use latent::{decode, encode, slerp};
+pub use likelihood::{
+    DataEnd, Divergence, ErrorBudget, Integrator, Likelihood, LikelihoodError, LikelihoodReport,
+    Quantisation,
+};
 pub use observer::{Observer, Progress, Trajectory, Unobserved};
 pub use prior::sample_prior;
+pub use runge_kutta::RungeKutta;
 pub use solver::{
     FiniteCheck, Order, ParameterError, Problem, Scheme, Solution, SolveError, Solver, SolverInfo,
 };
+pub use tableau::Tableau;
 
 #[cfg(all(doctest, feature = "ndarray"))]
 #[doc = include_str!("../README.md")]

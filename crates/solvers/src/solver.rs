@@ -202,4 +202,52 @@ pub enum SolveError {
         /// The time of the state.
         time: Time,
     },
+    /// Two times of a flow that are no times.
+    #[error(transparent)]
+    Grid(#[from] crate::GridError),
+    /// A sample holds an infinity or a NaN, and so does every step from it, however short.
+    #[error(
+        "sample {sample} is not finite at t = {}, however short the step: look at the score there",
+        .time.0
+    )]
+    SampleNotFinite {
+        /// Its place in the batch.
+        sample: usize,
+        /// The last time at which it was finite.
+        time: Time,
+    },
+    /// A sample does not arrive.
+    #[error(
+        "solver `{solver}`: sample {sample} is at t = {} after {max_steps} steps with an absolute          tolerance of {absolute:e} and a relative one of {relative:e}: allow larger errors, or raise          `max_steps`", .time.0
+    )]
+    TooManySteps {
+        /// The solver.
+        solver: &'static str,
+        /// Its place in the batch.
+        sample: usize,
+        /// Where it stands.
+        time: Time,
+        /// The steps it was allowed.
+        max_steps: usize,
+        /// The absolute tolerance.
+        absolute: f64,
+        /// The relative tolerance.
+        relative: f64,
+    },
+    /// No step is short enough for the tolerance: it is below rounding, or the score jumps.
+    #[error(
+        "solver `{solver}`: at t = {} no step of sample {sample} is short enough for an absolute          tolerance of {absolute:e} and a relative one of {relative:e}: allow larger errors than          rounding's, or look whether the score jumps there", .time.0
+    )]
+    StepTooSmall {
+        /// The solver.
+        solver: &'static str,
+        /// Its place in the batch.
+        sample: usize,
+        /// Where it stands.
+        time: Time,
+        /// The absolute tolerance.
+        absolute: f64,
+        /// The relative tolerance.
+        relative: f64,
+    },
 }
