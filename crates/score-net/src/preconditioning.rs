@@ -90,6 +90,12 @@ impl Preconditioning {
         self.prediction
     }
 
+    /// The standard deviation of the data, per coordinate.
+    #[must_use]
+    pub fn sigma_data(&self) -> f64 {
+        self.sigma_data
+    }
+
     /// 1/√(α² σ_data² + σ²): x = α x₀ + σ ε times this has unit variance.
     #[must_use]
     pub fn c_in(&self, Marginal { alpha, sigma }: Marginal) -> f64 {

@@ -3,5 +3,6 @@
 pub mod devices;
 pub mod evaluate;
 pub mod inspect;
+pub mod likelihood;
 pub mod sample;
 pub mod train;

@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{devices, evaluate, inspect, sample, train};
+use crate::commands::{devices, evaluate, inspect, likelihood, sample, train};
 
 /// Train and sample score-based diffusion models, on whatever device is at hand.
 #[derive(Debug, Parser)]
@@ -59,6 +59,8 @@ enum Verb {
     Sample(sample::SampleArgs),
     /// Measure how good a model's samples are
     Evaluate(evaluate::EvaluateArgs),
+    /// Say how probable a model finds data, in bits per dimension
+    Likelihood(likelihood::LikelihoodArgs),
     /// Show an experiment's process, model and noised data before it is run
     Inspect(inspect::InspectArgs),
     /// List what this program can run on, and how to get what is missing
@@ -93,6 +95,7 @@ fn run(cli: &Cli) -> Result<()> {
         Verb::Train(args) => train::run(args),
         Verb::Sample(args) => sample::run(args),
         Verb::Evaluate(args) => evaluate::run(args),
+        Verb::Likelihood(args) => likelihood::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Devices(args) => devices::run(args),
     }

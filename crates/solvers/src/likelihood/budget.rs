@@ -93,6 +93,67 @@ pub struct LikelihoodReport {
     pub evaluations: usize,
 }
 
+impl LikelihoodReport {
+    /// One report of the points of several, that were computed with the same settings and, by
+    /// `first_sample` of their noise, as parts of one data set; none of no reports.
+    ///
+    /// Of the components of the budget that come from draws and probes, variances add; that of the data
+    /// is what they leave of the spread between all points.
+    #[must_use]
+    pub fn combined(parts: &[Self]) -> Option<Self> {
+        let first = parts.first()?;
+        let points: usize = parts.iter().map(|part| part.points).sum();
+        let all: Vec<f64> = parts
+            .iter()
+            .flat_map(|part| part.nats_per_point.iter().copied())
+            .collect();
+        let share = |part: &Self| part.points as f64 / points as f64;
+        let error = |of: fn(&ErrorBudget) -> Option<f64>| -> Option<f64> {
+            let squares: Option<Vec<f64>> = (parts.iter())
+                .map(|part| Some((share(part) * of(&part.budget)?).powi(2)))
+                .collect();
+            Some(squares?.iter().sum::<f64>().sqrt())
+        };
+        let (draws, probes) = (error(|budget| budget.draws), error(|budget| budget.probes));
+        let sampling = draws.unwrap_or(0.0).hypot(probes.unwrap_or(0.0));
+        let spread = variance(&all).map(|variance| variance / points as f64);
+        let solvers: Option<Vec<(f64, SolverError)>> = (parts.iter())
+            .map(|part| Some((share(part), part.budget.solver?)))
+            .collect();
+        let standard_error = match parts {
+            [only] => only.nats.standard_error,
+            _ => spread.map_or(sampling, f64::sqrt),
+        };
+        let nats = Estimate {
+            value: mean(&all),
+            standard_error,
+        };
+        let per_dim = -(first.dim as f64 * std::f64::consts::LN_2).recip();
+        Some(Self {
+            points,
+            nats,
+            bits_per_dim: first.quantisation.map(|_| nats.scaled(per_dim)),
+            budget: ErrorBudget {
+                data: spread.map(|all| (all - sampling * sampling).max(0.0).sqrt()),
+                draws,
+                probes,
+                solver: solvers.map(|solvers| SolverError {
+                    shift: solvers
+                        .iter()
+                        .map(|(share, error)| share * error.shift)
+                        .sum(),
+                    largest: solvers
+                        .iter()
+                        .fold(0.0, |m, (_, error)| m.max(error.largest)),
+                }),
+            },
+            nats_per_point: all,
+            evaluations: parts.iter().map(|part| part.evaluations).max().unwrap_or(0),
+            ..first.clone()
+        })
+    }
+}
+
 /// All figures of a report.
 pub(super) struct Figures<'a> {
     /// One vector a draw: those of a point's probes, point after point.

@@ -38,8 +38,9 @@ impl Quantisation {
         2f64.powi(self.bits as i32)
     }
 
-    /// ln of the width of a cell.
-    pub(super) fn log_cell(self) -> f64 {
+    /// ln of the width of a cell: ln U is that times the number of elements.
+    #[must_use]
+    pub fn log_cell(self) -> f64 {
         ((self.high - self.low) / self.levels()).ln()
     }
 

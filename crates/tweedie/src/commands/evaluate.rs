@@ -163,7 +163,8 @@ fn of_file(args: &EvaluateArgs, path: &Path) -> Result<()> {
     write(args, &run, &format!("{stem}-n{count}.json"), &record)
 }
 
-fn read_images(path: &Path) -> Result<Array4<f32>> {
+/// The samples in a file of NumPy's.
+pub fn read_images(path: &Path) -> Result<Array4<f32>> {
     let opened = File::open(path).with_context(|| format!("{}: opening it", path.display()))?;
     Array4::<f32>::read_npy(opened).map_err(|error| {
         Fault::failed(format!("{}: {error}", path.display()))

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod images;
+mod measures;
 mod place;
 mod training;
 mod verbs;
