@@ -57,7 +57,8 @@ pub trait Chain: AffineSde {
     fn step_at(&self, t: Time) -> StepIndex {
         let count = self.steps();
         let node = (t.0 * count as f64).round().clamp(1.0, count as f64);
-        StepIndex(node as usize - 1)
+        // A NaN becomes the first step.
+        StepIndex((node as usize).saturating_sub(1))
     }
 
     /// The steps that a sampler of `count` steps visits, noisiest first.

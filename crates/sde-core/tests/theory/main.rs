@@ -2,6 +2,7 @@
 //! finite differences.
 #![cfg(feature = "ndarray")]
 
+mod chains;
 mod configuration;
 mod densities;
 mod moments;

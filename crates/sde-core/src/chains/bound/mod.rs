@@ -11,9 +11,11 @@
 //! a variance fixed at σ_t² and a network that predicts ε,
 //! L_{t−1} = β_t²/(2σ_t² α_t (1 − ᾱ_t)) E‖ε − ε_θ‖² and a constant (eq. 12).
 //!
-//! With variances fixed the bound keeps a distance to −log p that no number of steps closes: β̃_2 for the
-//! first step, and for [`Small`](super::FixedVariance::Small) every step near the data, is narrower than
-//! the reversal of a density. With the learned variance it closes, up to L_T.
+//! For data that have a density, variances that are fixed keep the bound at a distance from −log p that no
+//! number of steps closes, and the optimal ε_θ does not either: they are narrower near the data than the
+//! reversal is. β̃_2 for the first step costs ½ (1 − ln 2) = 0.153 nats per dimension, and
+//! [`Small`](super::FixedVariance::Small) for the others ½ γ = 0.289 more (γ is Euler's constant). Learned
+//! variances close it, up to L_T, and at any number of steps if the data are Gaussian.
 
 mod decoder;
 mod discrete;

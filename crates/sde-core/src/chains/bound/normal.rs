@@ -19,6 +19,9 @@ pub(super) fn log_ratio_kl(d: f64) -> f64 {
 /// ln P(Z > z) of a standard normal Z, for every z, in nats.
 #[must_use]
 pub fn log_normal_tail(z: f64) -> f64 {
+    if z < 0.0 {
+        return (-0.5 * libm::erfc(-z * FRAC_1_SQRT_2)).ln_1p();
+    }
     if z < 30.0 {
         return (0.5 * libm::erfc(z * FRAC_1_SQRT_2)).ln();
     }
