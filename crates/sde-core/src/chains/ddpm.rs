@@ -47,6 +47,9 @@ impl Ddpm {
 ///
 /// As a process on [0, 1] it is dx = −½ β(t) x dt + √β(t) dw with β(t) = −N ln(1 − β_i) on
 /// ((i − 1)/N, i/N]. The tables hold logarithms of ᾱ, of which 1 − ᾱ is taken without cancellation.
+///
+/// Over the last step of the cosine schedule, whose β is 0.999, β(t) integrates to ln 1000 = 6.9: too long
+/// a step for Euler's methods in t, while methods that go by the marginals do not see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DdpmChain {
     /// β_1 … β_N.

@@ -91,16 +91,18 @@ proptest! {
 
 #[test]
 fn the_first_step_s_posterior_is_the_data() {
-    for chain in [Ddpm::default().chain().unwrap()] {
-        let posterior = chain.posterior(StepIndex(0));
+    let first = StepIndex(0);
+    for kind in ["ddpm", "smld"] {
+        let config: SdeConfig = toml::from_str(&format!("kind = '{kind}'")).unwrap();
+        let chain = built(config);
         let expected = Posterior {
             x0: 1.0,
             x: 0.0,
             variance: 0.0,
         };
-        assert_eq!(posterior, expected);
-        let x0 = Prediction::Epsilon.conversion(Prediction::X0, chain.marginal_at(StepIndex(0)));
-        assert_eq!(chain.reverse_mean(StepIndex(0), Prediction::Epsilon), x0);
+        assert_eq!(chain.posterior(first), expected);
+        let x0 = Prediction::Epsilon.conversion(Prediction::X0, chain.marginal_at(first));
+        assert_eq!(chain.reverse_mean(first, Prediction::Epsilon), x0);
     }
 }
 
