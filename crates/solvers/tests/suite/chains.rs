@@ -79,16 +79,16 @@ fn solvers_follow_the_exact_flow_of_a_chain() {
             spec.build(sde).unwrap()
         };
         // Heun's method in σ/α, which sees the marginals alone: its second order.
-        let errors = [50, 100, 200].map(|steps| {
+        let errors = [100, 200, 400].map(|steps| {
             let grid = grid(GridConfig::karras(), steps);
             let (found, exact) = flowed(&*chain, &EdmSampler::default(), &grid);
             (found - exact).abs()
         });
         let name = chain.name();
-        assert!(errors[2] < 2e-4, "{name}: {errors:?}");
+        assert!(errors[2] < 1e-3, "{name}: {errors:?}");
         for pair in errors.windows(2) {
             let order = (pair[0] / pair[1]).log2();
-            assert!((order - 2.0).abs() < 0.3, "{name}: {errors:?}");
+            assert!((order - 2.0).abs() < 0.1, "{name}: {errors:?}");
         }
     }
     // Euler's method in t, which sees drift and diffusion, from node to node.
