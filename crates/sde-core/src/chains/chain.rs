@@ -41,7 +41,7 @@ pub trait Chain: AffineSde {
     /// with the predicted x₀ in place of x₀.
     ///
     /// For DDPM and ε it is (x_t − β_t/√(1 − ᾱ_t) ε)/√α_t (Ho et al. 2020, eq. 11), for SMLD and the
-    /// score x_t + (σ_t² − σ_{t−1}²) s (Song et al. 2021, eq. 47).
+    /// score x_t + (σ_t² − σ_{t−1}²) s (Song et al. 2021, appendix F).
     fn reverse_mean(&self, step: StepIndex, prediction: Prediction) -> Conversion {
         self.posterior(step)
             .mean_of(prediction, self.marginal_at(step))

@@ -28,7 +28,7 @@ impl Transition {
     /// q(x_s | x_t, x₀), where this transition leads from the marginal `earlier` to `later`.
     ///
     /// By Bayes' rule the mean is (scale · σ_s² x_t + variance · α_s x₀)/σ_t² and the variance
-    /// σ_s² · variance/σ_t² (Ho et al. 2020, eq. 7; Song et al. 2021, eq. 46).
+    /// σ_s² · variance/σ_t² (Ho et al. 2020, eq. 7; Song et al. 2021, appendix F).
     #[must_use]
     pub fn posterior(self, earlier: Marginal, later: Marginal) -> Posterior {
         if earlier.sigma == 0.0 {

@@ -87,7 +87,7 @@ proptest! {
         let before = chain.sigma(StepIndex(t.0 - 1));
         let x = &x0 + sigma * &epsilon;
         let rise = sigma * sigma - before * before;
-        // Song et al. 2021, eq. 46 and 47.
+        // Song et al. 2021, appendix F.
         let keep = (before / sigma).powi(2);
         let by_x0 = keep * &x + (1.0 - keep) * &x0;
         let score = &epsilon / -sigma;
