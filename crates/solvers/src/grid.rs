@@ -46,12 +46,13 @@ impl GridConfig {
     }
 
     /// The spacing with which a family was published, by [`AffineSde::name`]: uniform in t for `vp`,
-    /// `sub-vp` and `ve` (Song et al. 2021), in log-SNR for `cosine` (Lu et al. 2022), whose β is too
+    /// `sub-vp` and `ve` (Song et al. 2021), and for the chains `ddpm` and `smld`, whose nodes are N such
+    /// steps, the last of which denoises; in log-SNR for `cosine` (Lu et al. 2022), whose β is too
     /// steep at the end for equal steps of t, ρ = 7 for `edm` (Karras et al. 2022) and for any other.
     #[must_use]
     pub fn published(family: &str) -> Self {
         match family {
-            "vp" | "sub-vp" | "ve" => Self::Uniform {},
+            "vp" | "sub-vp" | "ve" | "ddpm" | "smld" => Self::Uniform {},
             "cosine" => Self::LogSnr {},
             _ => Self::karras(),
         }

@@ -8,6 +8,8 @@
 //! | [`cosine`](Cosine) | −½ β x dt + √β dw, α a cosine | [0, 0.9946] | Nichol & Dhariwal 2021, eq. 17 |
 //! | [`edm`](Edm) | √(2t) dw | [0, 80] | Karras et al. 2022, σ(t) = t |
 //! | [`brownian`](Brownian) | dw | [0, T] | |
+//! | [`ddpm`](Ddpm) | −½ β x dt + √β dw, β constant between nodes | [0, 1] | Ho et al. 2020, eq. 2 |
+//! | [`smld`](Smld) | √(d(σ²)/dt) dw, σ² linear between nodes | [0, 1] | Song & Ermon 2019 |
 //!
 //! Adding a family is one file and one arm of [`SdeConfig`].
 
@@ -23,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::AffineSde;
+use crate::chains::{Chain, Ddpm, Smld};
 
 pub use brownian::Brownian;
 pub use cosine::Cosine;
@@ -47,7 +50,7 @@ pub struct SdeError {
 }
 
 /// Refuses a parameter that is not finite or for which `holds` is false.
-fn require(
+pub(crate) fn require(
     holds: bool,
     family: &'static str,
     field: &'static str,
@@ -82,11 +85,17 @@ pub enum SdeConfig {
     Edm(Edm),
     /// Brownian motion.
     Brownian(Brownian),
+    /// A DDPM chain, VP at N points.
+    Ddpm(Ddpm),
+    /// An SMLD chain, VE at N points.
+    Smld(Smld),
 }
 
 impl SdeConfig {
     /// The kinds, as written in configuration files.
-    pub const KINDS: [&'static str; 6] = ["vp", "ve", "sub-vp", "cosine", "edm", "brownian"];
+    pub const KINDS: [&'static str; 8] = [
+        "vp", "ve", "sub-vp", "cosine", "edm", "brownian", "ddpm", "smld",
+    ];
 
     /// The process, its parameters checked.
     ///
@@ -100,6 +109,20 @@ impl SdeConfig {
             Self::Cosine(sde) => Box::new(sde.validated()?),
             Self::Edm(sde) => Box::new(sde.validated()?),
             Self::Brownian(sde) => Box::new(sde.validated()?),
+            Self::Ddpm(chain) => Box::new(chain.chain()?),
+            Self::Smld(chain) => Box::new(chain.chain()?),
+        })
+    }
+
+    /// The process as a chain of steps, its parameters checked; none if it runs in continuous time.
+    ///
+    /// # Errors
+    /// As [`SdeConfig::build`].
+    pub fn build_chain(self) -> Result<Option<Box<dyn Chain>>, SdeError> {
+        Ok(match self {
+            Self::Ddpm(chain) => Some(Box::new(chain.chain()?)),
+            Self::Smld(chain) => Some(Box::new(chain.chain()?)),
+            _ => None,
         })
     }
 }

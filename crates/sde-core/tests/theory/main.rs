@@ -3,6 +3,7 @@
 #![cfg(feature = "ndarray")]
 
 mod bound;
+mod chains;
 mod configuration;
 mod densities;
 mod moments;

@@ -1,6 +1,7 @@
 //! What the solvers claim, checked on worlds whose scores are exact.
 
 mod batches;
+mod chains;
 mod configuration;
 mod distributions;
 mod exact_variances;
