@@ -16,7 +16,8 @@
 //! **What the truncation leaves out.** The denoising integral has no limit for t_min → 0, so the bound
 //! ends at x_{t_min}, which is x blurred. A last step x ~ N(x̂₀(x_{t_min}), σ̃²), Tweedie's formula with
 //! the noise that it takes away, makes it a bound at the data, as Song, Durkan et al. 2021 do:
-//! −log p(x) ≤ the above + [`BoundEstimate::reconstruction`]. For the best score that term tends to 0.
+//! −log p(x) ≤ the above + [`BoundEstimate::reconstruction`]. For the best score and data with a density
+//! the two together tend to −log p(x) and the prior's gap.
 //!
 //! **How tight it is.** In the mean over data the bound is
 //!
@@ -258,7 +259,7 @@ impl<'a> VariationalBound<'a> {
         (noise.first_sample..)
             .take(batch)
             .map(|sample| {
-                let step = sample.wrapping_mul(repeats as u64) + repeat as u64;
+                let step = (sample.wrapping_mul(repeats as u64)).wrapping_add(repeat as u64);
                 (self.times).time(noise.seed, step, draw as u64, draws as u64)
             })
             .collect()
