@@ -27,8 +27,12 @@ use crate::{
 ///
 /// The noise z is that of the sample's step number, which a rejected step does not advance: it tries
 /// again with the same z. Drawing another would keep the small ones and so take noise away. With the
-/// same z, steps where z is large still are a little shorter than others, a bias that falls with the
-/// tolerance.
+/// same z, steps where z is large still are shorter than others, a bias that falls with the tolerance and
+/// the number of dimensions.
+///
+/// It is made for pictures. In a few dimensions E depends on z so much, and is near 0 by chance so often,
+/// that steps become far too long: the variance of one-dimensional Gaussian data under VP comes out 21 %
+/// too large at the default tolerance, in 64 dimensions right to the 2 % that can be told.
 ///
 /// No step crosses a time of the grid, so that an observer sees the states there. Give it few: their
 /// number is a lower bound on that of the steps.
