@@ -325,8 +325,12 @@ fn the_budget_takes_the_variances_apart() {
         solver_check: false,
         ..Likelihood::default()
     };
-    let levels = X::from_shape_fn((40, 2), |(i, d)| ((3 * i + 5 * d) % 8) as f64);
-    let quantisation = Quantisation::symmetric(3);
+    let levels = X::from_shape_fn((40, 2), |(i, d)| ((3 * i + 5 * d + i / 4) % 4) as f64);
+    let quantisation = Quantisation {
+        bits: 2,
+        low: -3.0,
+        high: 3.0,
+    };
     let run = likelihood.evaluate_quantised(&sde, &score, &levels, quantisation, NOISE);
     let report = run.unwrap();
     let budget = report.budget;
