@@ -1,6 +1,6 @@
 //! Steps that every sample chooses for itself.
 //!
-//! [`StepControl`] says how long the next step is, [`walk`] takes the steps, [`dense`] gives the states
+//! [`StepControl`] says how long the next step is, `walk` takes the steps, `dense` gives the states
 //! between them, and [`Rk45`] is the solver made of the three. Whatever a sample does, it does at its own
 //! time with its own step; the batch is only where scores are evaluated together.
 

@@ -125,10 +125,6 @@ impl<X: State, S: Step<X>> Solver<X> for S {
         let steps = grid.steps();
         let mut report = |step: usize, time: Time, x: &X| {
             let (step, nfe) = (StepIndex(step), run.score.evaluations());
-            let look = problem.finite_check == FiniteCheck::EachStep || step.0 == steps;
-            if look && !x.is_finite() {
-                return Err(SolveError::NotFinite { step, time });
-            }
             let progress = Progress {
                 step,
                 steps,
@@ -136,10 +132,7 @@ impl<X: State, S: Step<X>> Solver<X> for S {
                 x,
                 nfe,
             };
-            if observer.observe(progress).is_break() {
-                return Err(SolveError::Stopped { step, time });
-            }
-            Ok(())
+            check_and_observe(problem.finite_check, observer, progress)
         };
 
         let mut memory = S::Memory::default();
@@ -164,6 +157,23 @@ impl<X: State, S: Step<X>> Solver<X> for S {
         tracing::debug!(solver, family, steps, nfe, batch = x.batch(), "solved");
         Ok(Solution { x, nfe })
     }
+}
+
+/// Looks whether a state is finite, if it is to be looked at, and shows it to the observer.
+pub(crate) fn check_and_observe<X: State>(
+    check: FiniteCheck,
+    observer: &mut dyn Observer<X>,
+    progress: Progress<'_, X>,
+) -> Result<(), SolveError> {
+    let (step, time) = (progress.step, progress.time);
+    let look = check == FiniteCheck::EachStep || step.0 == progress.steps;
+    if look && !progress.x.is_finite() {
+        return Err(SolveError::NotFinite { step, time });
+    }
+    if observer.observe(progress).is_break() {
+        return Err(SolveError::Stopped { step, time });
+    }
+    Ok(())
 }
 
 pub(crate) fn check_state<X: State>(x: &X) -> Result<(), SolveError> {

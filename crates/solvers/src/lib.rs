@@ -14,8 +14,15 @@
 //! | [`edm`](EdmSampler) | probability flow in σ/α, with churn (Karras et al. 2022, algorithm 2) | 2 without churn | 2N − 1 |
 //! | [`annealed-langevin`](AnnealedLangevin) | Langevin dynamics level by level (Song & Ermon 2019, algorithm 1) | none | N T + 1 |
 //!
+//! | [`rk4`](RungeKutta::RK4) | probability flow in t, any [`Tableau`] (Kutta 1901) | 4 | 4N − 3 |
+//! | [`rk45`](Rk45) | probability flow, each sample's own steps (Dormand & Prince 1980) | 5 | by tolerance, 6 a step |
+//! | [`adaptive-sde`](AdaptiveSde) | reverse SDE, each sample's own steps (Jolicoeur-Martineau et al. 2021, algorithm 1) | none | by tolerance, 2 a step |
+//!
 //! The last step is [`LastStep::Denoise`] here; with [`LastStep::Plain`] the two solvers of order 2
 //! take 2N.
+//!
+//! Along the same flow, [`likelihood`] computes log-likelihoods with an error budget, and [`latent`]
+//! takes data to latents and back. [`FlowVariable`] says in which variable a flow is integrated.
 //!
 //! One idea a module: [`grid`] says when, [`last_step`] how a run ends, [`engine`] walks, and each
 //! solver's file holds one step. To add a solver, write [`Scheme`], [`Stepwise`] and [`Step`] for it:

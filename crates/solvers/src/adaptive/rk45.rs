@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::dense::Dense;
 use super::walk::{Cause, Controlled, Failure, Taken};
 use super::{Augmented, SampleCost, StepControl};
-use crate::engine::{check_grid, check_state};
+use crate::engine::{check_and_observe, check_grid, check_state};
 use crate::flow_variable::{FlowPoint, FlowVariable, slope, unscaled};
 use crate::last_step::posterior_mean;
 use crate::solver::ParameterError;
 use crate::tableau::DORMAND_PRINCE;
 use crate::{
-    FiniteCheck, LastStep, Observer, Order, Problem, Progress, Scheme, Solution, SolveError,
-    Solver, SolverInfo, TimeGrid,
+    LastStep, Observer, Order, Problem, Progress, Scheme, Solution, SolveError, Solver, SolverInfo,
+    TimeGrid,
 };
 
 /// The probability flow by Dormand & Prince 1980, order 5(4), each sample with steps of its own: the
@@ -136,12 +136,7 @@ impl Rk45 {
         let score = CountedScore::new(problem.score);
         let steps = grid.steps();
         let mut report = |step: usize, time: Time, x: &X| {
-            let step = StepIndex(step);
-            let look = problem.finite_check == FiniteCheck::EachStep || step.0 == steps;
-            if look && !x.is_finite() {
-                return Err(SolveError::NotFinite { step, time });
-            }
-            let nfe = score.evaluations();
+            let (step, nfe) = (StepIndex(step), score.evaluations());
             let progress = Progress {
                 step,
                 steps,
@@ -149,10 +144,7 @@ impl Rk45 {
                 x,
                 nfe,
             };
-            if observer.observe(progress).is_break() {
-                return Err(SolveError::Stopped { step, time });
-            }
-            Ok(())
+            check_and_observe(problem.finite_check, observer, progress)
         };
 
         report(0, grid.start(), &x)?;

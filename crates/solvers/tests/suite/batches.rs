@@ -5,8 +5,8 @@ use sde_core::noise::{CounterNoise, Noise, Role};
 use sde_core::worlds::GaussianMixture;
 use sde_core::{AffineSde, Score, State, StepIndex, Time};
 use solvers::{
-    AnnealedLangevin, EdmSampler, GridSpec, LangevinStep, Problem, SolverConfig, Unobserved,
-    sample_prior,
+    AdaptiveSde, AnnealedLangevin, EdmSampler, GridSpec, LangevinStep, Problem, Rk45, SolverConfig,
+    Unobserved, sample_prior,
 };
 
 use crate::families;
@@ -27,6 +27,13 @@ fn every_solver() -> Vec<SolverConfig> {
         SolverConfig::Edm(EdmSampler::imagenet64()),
         langevin(LangevinStep::Ncsn { epsilon: 0.2 }),
         langevin(LangevinStep::Snr { r: 0.16 }),
+        SolverConfig::Rk4 {},
+        SolverConfig::Rk45(Rk45::default()),
+        SolverConfig::AdaptiveSde(AdaptiveSde {
+            epsilon_abs: 0.05,
+            epsilon_rel: 0.05,
+            ..AdaptiveSde::default()
+        }),
     ]
 }
 

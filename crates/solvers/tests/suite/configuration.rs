@@ -4,7 +4,8 @@ use ndarray::Array2;
 use sde_core::SdeConfig;
 use serde::{Deserialize, Serialize};
 use solvers::{
-    AnnealedLangevin, EdmSampler, GridConfig, GridSpec, LangevinStep, LastStep, SolverConfig,
+    AnnealedLangevin, EdmSampler, FlowVariable, GridConfig, GridSpec, LangevinStep, LastStep, Rk45,
+    SolverConfig,
 };
 
 /// A section of a configuration file.
@@ -29,6 +30,10 @@ fn every_solver_survives_a_round_trip_through_toml() {
     solvers.push(SolverConfig::AnnealedLangevin(AnnealedLangevin {
         steps_per_level: 2,
         step: LangevinStep::Snr { r: 0.16 },
+    }));
+    solvers.push(SolverConfig::Rk45(Rk45 {
+        variable: FlowVariable::LogSigma,
+        ..Rk45::with_tolerance(1e-7)
     }));
     for solver in solvers {
         for grid in GridConfig::NAMES {
@@ -74,6 +79,10 @@ fn a_field_that_a_solver_or_a_grid_does_not_have_is_an_error() {
         "name = 'annealed-langevin'\nepsilon = 0.2",
         "name = 'annealed-langevin'\nstep = { rule = 'snr', epsilon = 0.2 }",
         "name = 'euler'",
+        "name = 'rk4'\nrtol = 1e-5",
+        "name = 'rk45'\ntolerance = 1e-5",
+        "name = 'rk45'\ncontrol = { gain = 1 }",
+        "name = 'adaptive-sde'\nrtol = 0.01",
     ] {
         assert!(toml::from_str::<SolverConfig>(text).is_err(), "{text}");
     }

@@ -2,20 +2,37 @@
 
 use ndarray::Array2;
 use sde_core::worlds::GaussianMixture;
-use sde_core::{AffineSde, Marginal, Score, Sigma};
+use sde_core::{AffineSde, Marginal, Score, Sigma, Time};
 
 type X = Array2<f64>;
 
-/// From T to t_min by the classical Runge-Kutta method on d(x/α)/d ln σ̃ = −σ̃ σ s(x, t), the method of
-/// `ode_orders`, at steps halved once and extrapolated: error of order 5.
+/// From T to t_min, as [`exact_between`].
 pub fn exact(sde: &dyn AffineSde, world: &GaussianMixture, x: &X) -> X {
-    let [coarse, fine] = [1000, 2000].map(|steps| classical(sde, world, x, steps));
+    exact_between(sde, world, x, sde.t_max(), sde.t_min_sampling())
+}
+
+/// From one time to another by the classical Runge-Kutta method on d(x/α)/d ln σ̃ = −σ̃ σ s(x, t), the method of
+/// `ode_orders`, at steps halved once and extrapolated: error of order 5.
+pub fn exact_between(
+    sde: &dyn AffineSde,
+    world: &GaussianMixture,
+    x: &X,
+    from: Time,
+    to: Time,
+) -> X {
+    let [coarse, fine] = [1000, 2000].map(|n| classical(sde, world, x, (from, to), n));
     &fine + &((&fine - &coarse) / 15.0)
 }
 
-fn classical(sde: &dyn AffineSde, world: &GaussianMixture, x: &X, steps: usize) -> X {
+fn classical(
+    sde: &dyn AffineSde,
+    world: &GaussianMixture,
+    x: &X,
+    (from, to): (Time, Time),
+    steps: usize,
+) -> X {
     let score = world.under(sde);
-    let [first, last] = [sde.t_max(), sde.t_min_sampling()].map(|t| sde.marginal(t));
+    let [first, last] = [from, to].map(|t| sde.marginal(t));
     let log = |m: Marginal| m.sigma_ratio().0.ln();
     let h = (log(last) - log(first)) / steps as f64;
     let slope = |x: &X, log_sigma: f64| {

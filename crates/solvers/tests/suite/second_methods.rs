@@ -8,8 +8,8 @@ use sde_core::{
     AffineSde, Marginal, ProbabilityFlow, ReverseSde, Score, Sde, Sigma, StepIndex, Time,
 };
 use solvers::{
-    AnnealedLangevin, EdmSampler, EulerMaruyama, EulerOde, HeunOde, LangevinStep, LastStep,
-    Problem, Solver, TimeGrid, Unobserved,
+    AdaptiveSde, AnnealedLangevin, EdmSampler, EulerMaruyama, EulerOde, HeunOde, LangevinStep,
+    LastStep, Problem, Rk45, RungeKutta, Solver, TimeGrid, Unobserved,
 };
 
 use crate::families;
@@ -158,8 +158,15 @@ fn the_denoising_step_of_edm_starts_from_the_churned_state() {
 
 #[test]
 fn denoising_is_the_posterior_mean_for_every_solver_that_does_nothing_else_there() {
-    let solvers: [&dyn Solver<X>; 4] =
-        [&EulerMaruyama, &EulerOde, &HeunOde, &EdmSampler::default()];
+    let solvers: [&dyn Solver<X>; 7] = [
+        &EulerMaruyama,
+        &EulerOde,
+        &HeunOde,
+        &EdmSampler::default(),
+        &RungeKutta::RK4,
+        &Rk45::default(),
+        &AdaptiveSde::default(),
+    ];
     for sde in families::all() {
         let sde = sde.as_ref();
         let (from, _) = interval(sde);

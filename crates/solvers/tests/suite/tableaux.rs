@@ -33,7 +33,10 @@ impl Tree {
 
 /// All trees of `vertices` vertices.
 fn trees(vertices: usize) -> Vec<Tree> {
-    forests(vertices - 1, vertices).into_iter().map(Tree).collect()
+    forests(vertices - 1, vertices)
+        .into_iter()
+        .map(Tree)
+        .collect()
 }
 
 /// All multisets of trees of `vertices` vertices together, each tree smaller than `below`.
@@ -69,7 +72,10 @@ fn violation(tableau: &Tableau, weights: &[f64], order: usize, theta: f64) -> f6
 fn assert_order(tableau: &Tableau, weights: &[f64], order: u32, theta: f64, what: &str) {
     for p in 1..=order as usize {
         let miss = violation(tableau, weights, p, theta);
-        assert!(miss < 1e-14, "{tableau:?} {what}: order {p} missed by {miss:e}");
+        assert!(
+            miss < 1e-14,
+            "{tableau:?} {what}: order {p} missed by {miss:e}"
+        );
     }
     let next = violation(tableau, weights, order as usize + 1, theta);
     assert!(next > 1e-5, "{tableau:?} {what}: has order {}", order + 1);
@@ -87,7 +93,10 @@ fn every_tableau_satisfies_the_conditions_of_its_order_and_not_of_the_next() {
     for tableau in tableau::ALL {
         assert_order(tableau, tableau.weights, tableau.order, 1.0, "b");
         for (row, node) in tableau.coefficients.iter().zip(tableau.nodes) {
-            assert!((row.iter().sum::<f64>() - node).abs() < 1e-14, "{tableau:?}");
+            assert!(
+                (row.iter().sum::<f64>() - node).abs() < 1e-14,
+                "{tableau:?}"
+            );
         }
         let rows = tableau.coefficients.iter().enumerate();
         assert!(rows.clone().all(|(i, row)| row.len() == i), "explicit");
@@ -113,14 +122,29 @@ fn the_embedded_weights_have_their_order_and_the_last_stage_is_the_next_first() 
 
 #[test]
 fn the_states_within_a_step_have_order_3_and_those_of_dormand_and_prince_4() {
-    for (tableau, order) in [(&tableau::BOGACKI_SHAMPINE, 3), (&tableau::DORMAND_PRINCE, 4)] {
+    for (tableau, order) in [
+        (&tableau::BOGACKI_SHAMPINE, 3),
+        (&tableau::DORMAND_PRINCE, 4),
+    ] {
         for theta in [0.3, 0.5, 0.8] {
-            assert_order(tableau, &tableau.weights_within(theta), order, theta, "within");
+            assert_order(
+                tableau,
+                &tableau.weights_within(theta),
+                order,
+                theta,
+                "within",
+            );
         }
-        let ends = [(0.0, vec![0.0; tableau.weights.len()]), (1.0, tableau.weights.to_vec())];
+        let ends = [
+            (0.0, vec![0.0; tableau.weights.len()]),
+            (1.0, tableau.weights.to_vec()),
+        ];
         for (theta, expected) in ends {
             let found = tableau.weights_within(theta);
-            let close = found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-14);
+            let close = found
+                .iter()
+                .zip(&expected)
+                .all(|(a, b)| (a - b).abs() < 1e-14);
             assert!(close, "{tableau:?} at {theta}");
         }
     }
