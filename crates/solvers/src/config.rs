@@ -109,6 +109,24 @@ impl SolverConfig {
         }
     }
 
+    /// The solver at another tolerance, if it has one: both tolerances of `rk45`, the relative one of
+    /// `adaptive-sde`, which is the one that its authors vary.
+    #[must_use]
+    pub fn with_tolerance(self, tolerance: f64) -> Option<Self> {
+        match self {
+            Self::Rk45(solver) => Some(Self::Rk45(Rk45 {
+                rtol: tolerance,
+                atol: tolerance,
+                ..solver
+            })),
+            Self::AdaptiveSde(solver) => Some(Self::AdaptiveSde(AdaptiveSde {
+                epsilon_rel: tolerance,
+                ..solver
+            })),
+            _ => None,
+        }
+    }
+
     /// The solver without its states.
     fn scheme(&self) -> &dyn Scheme {
         match self {

@@ -13,6 +13,7 @@ use solvers::{GridConfig, SolverConfig};
 
 use crate::config::SamplingConfig;
 use crate::dataset::{Dataset, points_of};
+use crate::failure::Fault;
 use crate::files::write_whole;
 use crate::pictures::{Picture, image_grid, scatter_plot};
 use crate::portrait::portrait;
@@ -91,6 +92,10 @@ pub struct SamplingArgs {
         )
     )]
     pub grid: Option<GridConfig>,
+    /// Tolerance of a solver that chooses its own steps, rk45 or adaptive-sde [default: the run's, or
+    /// the published one]
+    #[arg(long, value_name = "TOL", help_heading = "Sampling")]
+    pub tolerance: Option<f64>,
     /// Seed of the noise [default: the run's, 0 unless configured]
     #[arg(long, value_name = "S", help_heading = "Sampling")]
     pub seed: Option<u64>,
@@ -101,7 +106,10 @@ pub struct SamplingArgs {
 
 impl SamplingArgs {
     /// The configuration with these arguments in place of its values.
-    pub fn over(&self, config: &SamplingConfig) -> SamplingConfig {
+    ///
+    /// # Errors
+    /// A tolerance for a solver that has none.
+    pub fn over(&self, config: &SamplingConfig) -> Result<SamplingConfig> {
         let same = self
             .solver
             .is_none_or(|solver| solver.info().name == config.solver.info().name);
@@ -115,12 +123,23 @@ impl SamplingArgs {
             },
             _ => *config,
         };
-        SamplingConfig {
+        let solver = match self.tolerance {
+            None => base.solver,
+            Some(tolerance) => base.solver.with_tolerance(tolerance).ok_or_else(|| {
+                let name = base.solver.info().name;
+                Fault::usage(format!(
+                    "--tolerance {tolerance}: {name} takes steps as they are"
+                ))
+                .hint("it is for rk45 and adaptive-sde; others take --steps")
+            })?,
+        };
+        Ok(SamplingConfig {
+            solver,
             steps: self.steps.or(base.steps),
             grid: self.grid.or(base.grid),
             seed: self.seed.unwrap_or(base.seed),
             ..base
-        }
+        })
     }
 }
 
@@ -220,7 +239,7 @@ pub fn draw(
         .run
         .as_ref()
         .map_or_else(SamplingConfig::default, |run| run.config.sampling);
-    let mut config = args.over(&configured);
+    let mut config = args.over(&configured)?;
     config.count = count.unwrap_or(config.count);
     let sde = manifest.sde.build()?;
     let shape = manifest.model.shape;

@@ -43,6 +43,7 @@ fn solvers_come_nearer_to_the_exact_flow_the_more_evaluations_they_have() {
             "grid",
             "budget",
             "steps",
+            "tolerance",
             "nfe",
             "flow_error",
             "sliced_wasserstein"
@@ -53,13 +54,13 @@ fn solvers_come_nearer_to_the_exact_flow_the_more_evaluations_they_have() {
             let line = lines
                 .iter()
                 .find(|line| line[0] == solver && line[3] == budget);
-            line.unwrap()[6].parse().unwrap()
+            line.unwrap()[7].parse().unwrap()
         };
         assert!(error("40") < 0.5 * error("10"), "{csv}");
     }
     // A solver that draws noise has no flow to follow.
     let stochastic = lines.iter().find(|line| line[0] == "euler-maruyama");
-    assert_eq!(stochastic.unwrap()[6], "");
+    assert_eq!(stochastic.unwrap()[7], "");
 }
 
 #[test]

@@ -155,38 +155,39 @@ fn compare(args: &NfeArgs, subject: &dyn Subject, folder: &Path) -> Result<()> {
     let mut plans = Vec::new();
     for solver in solvers {
         let name = solver.info().name;
-        let mut runs: Vec<(usize, usize)> = Vec::new();
-        for &budget in &budgets {
-            match steps_within(solver, budget, subject.last_step()) {
-                Some(steps) => runs.push((budget, steps)),
-                None if asked => note(format!(
-                    "{name} cannot do with {budget} evaluations: it takes {} a step",
-                    solver.info().nfe_per_step
-                )),
-                None => {}
-            }
+        let mut efforts = efforts(solver, &budgets, subject.last_step());
+        if asked && efforts.len() < budgets.len() {
+            note(format!(
+                "{name} cannot do with the smallest budgets: it takes {} evaluations a step",
+                solver.info().nfe_per_step
+            ));
         }
-        if !runs.is_empty() {
-            plans.push((solver, runs));
+        efforts.sort_by_key(|effort| effort.budget);
+        if !efforts.is_empty() {
+            plans.push((solver, efforts));
         }
     }
     if plans.is_empty() {
-        return Err(Fault::usage("no solver can do with so few evaluations")
-            .hint("give larger budgets with --nfe")
-            .into());
+        let names: Vec<_> = args
+            .solvers
+            .iter()
+            .map(|solver| solver.info().name)
+            .collect();
+        return Err(Fault::usage(format!(
+            "so few evaluations do not suffice for {}",
+            names.join(", ")
+        ))
+        .hint("give larger budgets with --nfe")
+        .into());
     }
 
     let folder = args.out.as_deref().unwrap_or(folder);
-    let total: usize = plans
-        .iter()
-        .flat_map(|(_, runs)| runs)
-        .map(|run| run.0)
-        .sum();
-    let mut bar = Progress::new("comparing", total as u64, 0);
-    let mut done = 0;
+    let largest = budgets.last().copied().unwrap_or_default();
+    let mut bar = Progress::new("comparing", plans.len() as u64, 0);
     let mut curves = Vec::new();
-    for (solver, runs) in plans {
+    for (done, (solver, efforts)) in (1..).zip(plans) {
         let info = solver.info();
+        bar.show(info.name);
         let spacing = (args.grid).unwrap_or_else(|| solver.default_grid(subject.sde().name()));
         let mut curve = Curve {
             solver: info.name,
@@ -194,25 +195,36 @@ fn compare(args: &NfeArgs, subject: &dyn Subject, folder: &Path) -> Result<()> {
             grid: spacing.name(),
             points: Vec::new(),
         };
-        for (budget, steps) in runs {
+        for Effort {
+            solver,
+            steps,
+            tolerance,
+            budget,
+        } in efforts
+        {
             let grid = GridSpec::new(spacing, steps)
                 .ending_with(subject.last_step())
                 .build(subject.sde())?;
             match subject.run(solver, &grid) {
+                Ok(Outcome { nfe, .. }) if tolerance.is_some() && nfe > largest => break,
                 Ok(Outcome { nfe, values }) => curve.points.push(Point {
-                    budget,
+                    budget: budget.unwrap_or_else(|| {
+                        let enough = budgets.iter().find(|&&budget| nfe <= budget);
+                        enough.copied().unwrap_or(largest)
+                    }),
                     steps,
+                    tolerance,
                     nfe,
                     values,
                 }),
                 // One solver that fails is a result, not the end of the others.
                 Err(error) => note(format!("{} in {steps} steps: {error:#}", info.name)),
             }
-            done += budget as u64;
-            bar.advance(done);
-            bar.show("evaluations");
         }
-        curves.push(curve);
+        if !curve.points.is_empty() {
+            curves.push(curve);
+        }
+        bar.advance(done);
     }
     drop(bar);
 
@@ -234,6 +246,47 @@ fn compare(args: &NfeArgs, subject: &dyn Subject, folder: &Path) -> Result<()> {
     write_whole(&folder.join("nfe.json"), text.as_bytes())?;
     say(format!("\n{}", picture.display()));
     Ok(())
+}
+
+/// One run of a solver.
+struct Effort {
+    solver: SolverConfig,
+    steps: usize,
+    /// What decides over the cost, if the solver chooses its own steps.
+    tolerance: Option<f64>,
+    /// What is allowed, if the steps decide.
+    budget: Option<usize>,
+}
+
+/// Tolerances of solvers that choose their own steps, until they cost too much.
+const TOLERANCES: [f64; 9] = [1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001, 1e-4];
+
+/// What to try of a solver for these budgets.
+fn efforts(solver: SolverConfig, budgets: &[usize], last_step: LastStep) -> Vec<Effort> {
+    let adaptive: Vec<Effort> = TOLERANCES
+        .into_iter()
+        .filter_map(|tolerance| {
+            Some(Effort {
+                solver: solver.with_tolerance(tolerance)?,
+                // The fewest that a grid has: they do not matter to what it costs.
+                steps: 2,
+                tolerance: Some(tolerance),
+                budget: None,
+            })
+        })
+        .collect();
+    if !adaptive.is_empty() {
+        return adaptive;
+    }
+    let fixed = |&budget: &usize| {
+        Some(Effort {
+            solver,
+            steps: steps_within(solver, budget, last_step)?,
+            tolerance: None,
+            budget: Some(budget),
+        })
+    };
+    budgets.iter().filter_map(fixed).collect()
 }
 
 /// The most steps that cost at most `nfe` evaluations; none if that is less than two.

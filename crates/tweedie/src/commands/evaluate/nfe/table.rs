@@ -24,8 +24,10 @@ pub struct Curve {
 pub struct Point {
     /// The evaluations that were allowed.
     pub budget: usize,
-    /// The steps taken.
+    /// The steps of the grid.
     pub steps: usize,
+    /// The tolerance, of a solver that chooses its own steps.
+    pub tolerance: Option<f64>,
     /// The evaluations, counted.
     pub nfe: usize,
     /// One a measure.
@@ -50,7 +52,8 @@ pub fn tables(measures: &[Measured], budgets: &[usize], curves: &[Curve]) -> Str
         text.push('\n');
         for curve in curves {
             let value = |budget: &usize| {
-                let mut points = curve.points.iter();
+                // The last is that of the smallest tolerance.
+                let mut points = curve.points.iter().rev();
                 points.find(|point| point.budget == *budget)?.values[index]
             };
             if budgets.iter().all(|budget| value(budget).is_none()) {
@@ -70,7 +73,7 @@ pub fn tables(measures: &[Measured], budgets: &[usize], curves: &[Curve]) -> Str
 
 /// A line a run, with a header.
 pub fn csv(measures: &[Measured], curves: &[Curve]) -> String {
-    let mut text = "solver,stochastic,grid,budget,steps,nfe".to_owned();
+    let mut text = "solver,stochastic,grid,budget,steps,tolerance,nfe".to_owned();
     for measure in measures {
         text.push(',');
         text.push_str(measure.key);
@@ -79,9 +82,10 @@ pub fn csv(measures: &[Measured], curves: &[Curve]) -> String {
     for curve in curves {
         for point in &curve.points {
             let (budget, steps, nfe) = (point.budget, point.steps, point.nfe);
+            let tolerance = point.tolerance.map_or_else(String::new, |t| t.to_string());
             let _ = write!(
                 text,
-                "{},{},{},{budget},{steps},{nfe}",
+                "{},{},{},{budget},{steps},{tolerance},{nfe}",
                 curve.solver, curve.stochastic, curve.grid
             );
             for value in &point.values {
@@ -122,6 +126,7 @@ mod tests {
         let point = |budget, value| Point {
             budget,
             steps: budget,
+            tolerance: None,
             nfe: budget,
             values: vec![value],
         };
@@ -147,10 +152,10 @@ mod tests {
         );
         assert_eq!(
             csv(&measures, &curves),
-            "solver,stochastic,grid,budget,steps,nfe,error\n\
-             euler-ode,false,uniform,5,5,5,1.25\n\
-             euler-ode,false,uniform,10,10,10,0.00002\n\
-             edm,false,karras,10,10,10,\n"
+            "solver,stochastic,grid,budget,steps,tolerance,nfe,error\n\
+             euler-ode,false,uniform,5,5,,5,1.25\n\
+             euler-ode,false,uniform,10,10,,10,0.00002\n\
+             edm,false,karras,10,10,,10,\n"
         );
     }
 }
