@@ -21,6 +21,7 @@
 //!   `ndarray`, the default) and Burn tensors (feature `burn`);
 //! - [`Sde`] and [`AffineSde`]: any process, and those whose marginals are Gaussian in closed form;
 //! - [`families`]: variance exploding, variance preserving, cosine, sub-VP, EDM, Brownian motion;
+//! - [`damped`]: critically damped Langevin diffusion, a process of positions and velocities;
 //! - [`ReverseSde`] and [`ProbabilityFlow`]: the two reversals of any process with any [`Score`];
 //! - [`Prediction`]: what a network predicts (ε, x₀, v, the score, EDM's F), and every conversion;
 //! - [`noise`]: randomness as a function of (seed, sample, step, role), the same everywhere;
@@ -28,6 +29,7 @@
 //!
 //! Coefficients are `f64` on the host, whatever the states are made of.
 
+pub mod damped;
 pub mod families;
 pub mod noise;
 pub mod prediction;

@@ -47,7 +47,7 @@ pub struct SdeError {
 }
 
 /// Refuses a parameter that is not finite or for which `holds` is false.
-fn require(
+pub(crate) fn require(
     holds: bool,
     family: &'static str,
     field: &'static str,

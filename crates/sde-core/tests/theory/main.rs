@@ -3,6 +3,7 @@
 #![cfg(feature = "ndarray")]
 
 mod configuration;
+mod damped;
 mod densities;
 mod moments;
 mod near_the_data;
