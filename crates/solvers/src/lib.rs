@@ -17,6 +17,9 @@
 //! The last step is [`LastStep::Denoise`] here; with [`LastStep::Plain`] the two solvers of order 2
 //! take 2N.
 //!
+//! [`damped`] holds the solvers of critically damped Langevin diffusion, whose states are pairs of a position
+//! and a velocity.
+//!
 //! One idea a module: [`grid`] says when, [`last_step`] how a run ends, [`engine`] walks, and each
 //! solver's file holds one step. To add a solver, write [`Scheme`] and [`Step`] for it: the engine
 //! makes it a [`Solver`].
@@ -26,6 +29,7 @@
 
 mod annealed_langevin;
 pub mod config;
+pub mod damped;
 mod edm;
 pub mod engine;
 mod euler_maruyama;

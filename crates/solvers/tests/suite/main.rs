@@ -2,6 +2,7 @@
 
 mod batches;
 mod configuration;
+mod damped;
 mod distributions;
 mod exact_variances;
 mod families;
