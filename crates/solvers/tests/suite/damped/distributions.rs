@@ -59,7 +59,7 @@ fn every_solver_samples_the_eight_gaussians() {
         GaussianMixture::eight_gaussians(),
     );
     let cases: [(&dyn DampedSolver<X>, usize); 4] = [
-        (&Sscs::default(), 200),
+        (&Sscs::default(), 400),
         (&Sscs::midpoint(), 100),
         (&DampedEulerMaruyama, 400),
         (&DampedHeun, 100),

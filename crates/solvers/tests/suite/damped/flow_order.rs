@@ -49,9 +49,10 @@ fn heun_is_of_order_two_on_a_mixture_of_pairs() {
     let problem = DampedProblem::new(process, &score);
     let noise = CounterNoise::new(5);
     let z = sample_damped_prior(&process, &X::zeros((16, 2)), &noise);
-    let exact = reference(&process, &world, z.clone(), 2000);
-    let coarse = reference(&process, &world, z.clone(), 1000);
-    assert!(distance(&exact, &coarse) < 1e-8);
+    let exact = reference(&process, &world, z.clone(), 6000);
+    let coarse = reference(&process, &world, z.clone(), 3000);
+    let unsure = distance(&exact, &coarse);
+    assert!(unsure < 1e-8, "{unsure:e}");
     for spacing in [GridConfig::Uniform {}, GridConfig::Quadratic {}] {
         let errors = [256, 512, 1024, 2048].map(|steps| {
             let grid = plain(&process, spacing, steps, END);
@@ -60,7 +61,7 @@ fn heun_is_of_order_two_on_a_mixture_of_pairs() {
         });
         let measured = order(&errors);
         println!(
-            "damped-heun {}: {errors:.2e?}, order {measured:.3}",
+            "damped-heun {}: {errors:?}, order {measured:.3}",
             spacing.name()
         );
         assert_eq!(DampedHeun.info().order, Order::Ode(2));
@@ -78,8 +79,11 @@ fn heun_converges_to_the_closed_flow_of_a_gaussian() {
     let noise = CounterNoise::new(1);
     let z = exact.sample_at(process.t_max(), 2, 8);
     let closed = exact.flow(Time(1.0), Time(END), &z).unwrap();
-    let grid = plain(&process, GridConfig::Quadratic {}, 1000, END);
-    let run = DampedHeun.solve(&problem, &grid, z, &noise, &mut Unobserved);
-    let error = distance(&run.unwrap().x, &closed);
-    assert!(error < 1e-4, "{error}");
+    let errors = [250, 500, 1000].map(|steps| {
+        let grid = plain(&process, GridConfig::Quadratic {}, steps, END);
+        let run = DampedHeun.solve(&problem, &grid, z.clone(), &noise, &mut Unobserved);
+        (steps, distance(&run.unwrap().x, &closed))
+    });
+    let measured = order(&errors);
+    assert!((measured - 2.0).abs() < 0.2, "{errors:?}, {measured}");
 }

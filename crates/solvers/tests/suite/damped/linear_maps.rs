@@ -45,8 +45,11 @@ pub fn covariance(
     let world = GaussianMixture::gaussian(&[0.0], std).unwrap();
     let score = world.under_damped(process);
     let problem = DampedProblem::new(*process, &score);
-    // SSCS draws twice a step.
-    let z = start(2 * grid.steps());
+    let draws = match solver.info().name {
+        "sscs" => 2 * grid.steps(),
+        _ => grid.steps(),
+    };
+    let z = start(draws);
     let run = solver.solve(&problem, grid, z, &PhaseImpulses, &mut Unobserved);
     let z = run.unwrap().x;
     let rows = || (z.position.iter()).zip(&z.velocity).map(|(&x, &v)| [x, v]);

@@ -25,15 +25,13 @@ fn stated(solver: &dyn DampedSolver<X>) -> (f64, f64) {
 fn the_weak_orders_on_a_gaussian_are_those_stated_exactly() {
     let process = DampedLangevin::default();
     println!("relative error of Var x at t for data of standard deviation 0.5");
-    println!(
-        "solver (NFE a step)        t     grid      N=100    200      400      800        order"
-    );
+    println!("solver (NFE a step)        t     grid      N=100    200      400        order");
     let solvers: [&dyn DampedSolver<X>; 3] =
         [&DampedEulerMaruyama, &Sscs::default(), &Sscs::midpoint()];
     for solver in solvers {
         for end in [0.125, 1e-3] {
             for spacing in [UNIFORM, GridConfig::Quadratic {}] {
-                let errors = [100, 200, 400, 800].map(|steps| {
+                let errors = [100, 200, 400].map(|steps| {
                     let grid = plain(&process, spacing, steps, end);
                     (steps, excess(solver, &process, 0.5, &grid))
                 });
@@ -103,7 +101,7 @@ fn the_strong_orders_on_a_gaussian_are_those_stated_exactly() {
         });
         let measured = order(&distances);
         println!(
-            "{}: {distances:.2e?}, strong order {measured:.3}",
+            "{}: {distances:?}, strong order {measured:.3}",
             label(&solver)
         );
         assert!((measured - stated(&solver).0).abs() < 0.2, "{measured}");
@@ -134,7 +132,7 @@ fn the_strong_orders_on_a_gaussian_are_those_stated_exactly() {
         })
         .collect();
     let measured = order(&distances);
-    println!("damped-euler-maruyama: {distances:.2e?}, strong order {measured:.3}");
+    println!("damped-euler-maruyama: {distances:?}, strong order {measured:.3}");
     assert!(
         (measured - stated(&DampedEulerMaruyama).0).abs() < 0.2,
         "{measured}"
