@@ -26,7 +26,7 @@ impl PhaseKernel {
     }
 
     /// ℓ_t = √(Σ_xx / (Σ_xx Σ_vv − Σ_xv²)) = 1/L_vv, with which ∇_v log p(z_t | z₀) = −ℓ_t ε_v
-    /// (eq. 7 and appendix B.2).
+    /// (section 3.2).
     ///
     /// The score asks for L⁻ᵀ, which is upper triangular, so ε_x has no part in its velocity.
     #[must_use]

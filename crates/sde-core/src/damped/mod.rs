@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! dx = β M⁻¹ v dt
-//! dv = −β x dt − Γ β M⁻¹ v dt + √(2Γβ) dw        Γ = 2√M, critical damping (eq. 5)
+//! dv = −β x dt − Γ β M⁻¹ v dt + √(2Γβ) dw        Γ = 2√M, critical damping
 //! ```
 //!
 //! Only the score of the velocity, ∇_v log p_t(x, v), enters the reversals, and it is an easier function

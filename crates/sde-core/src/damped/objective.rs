@@ -10,7 +10,7 @@ use crate::{State, Time};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Matching {
-    /// Given x₀, the initial velocity integrated out (hybrid score matching, eq. 7).
+    /// Given x₀, the initial velocity integrated out (hybrid score matching, section 3.2).
     #[default]
     Hybrid,
     /// Given x₀ and v₀ (denoising score matching): the same optimum from targets of more variance.
@@ -36,10 +36,10 @@ pub enum VelocityPrediction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VelocityWeighting {
-    /// λ = ℓ_t⁻²: the error of ε_v itself, for the quality of samples (appendix B.2).
+    /// λ = ℓ_t⁻²: the error of ε_v itself, for the quality of samples (section 3.2).
     #[default]
     Reweighted,
-    /// λ = Γβ: a bound of the likelihood (appendix B.2).
+    /// λ = Γβ: a bound of the likelihood (section 3.2).
     Likelihood,
 }
 

@@ -8,15 +8,15 @@ use crate::families::{SdeError, require};
 use crate::{Prior, State, Time};
 
 /// Critically damped Langevin diffusion on t ∈ [0, 1] with constant β (Dockhorn, Vahdat & Kreis 2022,
-/// eq. 5), with the published β = 4, M⁻¹ = 4, γ = 0.04 and Γ = 2√M = 1.
+/// section 3), with the published β = 4, M⁻¹ = 4, γ = 0.04 and Γ = 2√M = 1.
 ///
 /// Data x₀ start with a velocity v₀ ~ N(0, γM I); x_T and v_T are nearly N(0, I) × N(0, M I). Everything
 /// depends on τ = β t/√M and γ only. Of the mean, (1 + τ) e^{−τ} x₀ is left: 0.003 x₀ at T as published,
 /// where τ = 8.
 ///
-/// There is no numerical stabilisation here. The authors' code adds 1e-9 to the diagonal of Σ_t
-/// (1e-6 in two dimensions) because its closed forms cancel near t = 0 until the Cholesky
-/// decomposition fails; those of this module do not, so the ℓ_t of a small t is the true one.
+/// There is no numerical stabilisation here. The published one adds 1e-9 to the diagonal of Σ_t, where
+/// closed forms that cancel near t = 0 would fail in the Cholesky decomposition; those of this module do
+/// not cancel, so the ℓ_t of a small t is the true one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DampedLangevin {
@@ -174,7 +174,7 @@ impl DampedLangevin {
     }
 
     /// The drift of the reverse-time SDE in the forward clock, dz = [f − G Gᵀ ∇ log p_t] dt + G dw̄:
-    /// the velocity's has −2Γβ s, with `score` s = ∇_v log p_t(x, v) (eq. 8, with the sign of t turned).
+    /// the velocity's has −2Γβ s, with `score` s = ∇_v log p_t(x, v).
     #[must_use]
     pub fn reverse_drift<X: State>(&self, z: &PhaseState<X>, score: &X) -> PhaseState<X> {
         self.drift_with(z, score, 2.0)

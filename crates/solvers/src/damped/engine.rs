@@ -5,6 +5,7 @@ use sde_core::noise::{Noise, Role};
 use sde_core::{State, StepIndex, Time};
 
 use super::{DampedProblem, DampedSolver};
+use crate::last_step::denoised_pair;
 use crate::{
     FiniteCheck, Interval, LastStep, Observer, Progress, Scheme, Solution, SolveError, TimeGrid,
 };
@@ -95,7 +96,8 @@ impl<X: State, S: DampedStep<X>> DampedSolver<X> for S {
             report(i + 1, interval.to, &z)?;
         }
         if grid.last_step() == LastStep::Denoise {
-            z = denoised(&run, grid.end(), z);
+            let s = run.score(&z, grid.end());
+            z = denoised_pair(run.process(), grid.end(), z, &s);
             report(steps, Time(0.0), &z)?;
         }
 
@@ -104,12 +106,6 @@ impl<X: State, S: DampedStep<X>> DampedSolver<X> for S {
         tracing::debug!(solver, family, steps, nfe, batch = z.batch(), "solved");
         Ok(Solution { x: z, nfe })
     }
-}
-
-/// The step of [`LastStep::Denoise`], from t to 0: the reverse SDE by Euler-Maruyama without the noise.
-fn denoised<X: State>(run: &DampedRun<'_, X>, t: Time, z: PhaseState<X>) -> PhaseState<X> {
-    let drift = run.process().reverse_drift(&z, &run.score(&z, t));
-    z.axpy(-t.0, &drift)
 }
 
 fn check_state<X: State>(z: &PhaseState<X>) -> Result<(), SolveError> {

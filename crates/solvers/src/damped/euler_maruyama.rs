@@ -7,7 +7,7 @@ use sde_core::noise::Role;
 use super::{DampedRun, DampedStep};
 use crate::{Interval, Order, Scheme, SolverInfo};
 
-/// Euler-Maruyama on the reverse-time SDE (Dockhorn, Vahdat & Kreis 2022, eq. 8). With h = t_i − t_{i+1},
+/// Euler-Maruyama on the reverse-time SDE (Dockhorn, Vahdat & Kreis 2022, section 3.3). With h = t_i − t_{i+1},
 /// s = ∇_v log p_{t_i}(x_i, v_i) and z standard normal:
 ///
 /// ```text

@@ -5,7 +5,7 @@
 //! |---|---|---|---|
 //! | [`sscs`](Sscs) | symmetric splitting, the score by Euler as published | weak 1, strong 1 | N |
 //! | `sscs`, [`score-step = "midpoint"`](ScoreStep::Midpoint) | the same, the score to second order | weak 2, strong 1 | 2N − 1 |
-//! | [`damped-euler-maruyama`](DampedEulerMaruyama) | reverse SDE (eq. 8) | weak 1, strong 1 | N |
+//! | [`damped-euler-maruyama`](DampedEulerMaruyama) | reverse SDE | weak 1, strong 1 | N |
 //! | [`damped-heun`](DampedHeun) | probability flow | 2 | 2N − 1 |
 //!
 //! The process is no [`AffineSde`](sde_core::AffineSde), so [`Problem`](crate::Problem) does not take it, and

@@ -21,7 +21,7 @@ pub enum ScoreStep {
     Midpoint,
 }
 
-/// SSCS, the symmetric splitting CLD sampler (Dockhorn, Vahdat & Kreis 2022, section 3.3 and algorithm 1).
+/// SSCS, the symmetric splitting CLD sampler (Dockhorn, Vahdat & Kreis 2022, section 3.3).
 ///
 /// The reverse-time SDE is split in two. A is the diffusion without data, a linear process whose steps
 /// are drawn exactly; S is the force of what the data add to it, which moves the velocity alone:

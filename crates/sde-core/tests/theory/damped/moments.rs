@@ -173,7 +173,7 @@ fn the_published_moments_agree_with_fifty_digits_down_to_t_of_1e_minus_8() {
     }
 }
 
-/// The drift matrix and the velocity's squared diffusion, as eq. 5 writes them.
+/// The drift matrix and the velocity's squared diffusion, as the equation writes them.
 fn drift(process: &DampedLangevin) -> (PhaseMatrix, f64) {
     let DampedLangevin {
         beta, inverse_mass, ..
