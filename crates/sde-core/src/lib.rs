@@ -22,6 +22,7 @@
 //! - [`Sde`] and [`AffineSde`]: any process, and those whose marginals are Gaussian in closed form;
 //! - [`families`]: variance exploding, variance preserving, cosine, sub-VP, EDM, Brownian motion;
 //! - [`chains`]: DDPM and SMLD in N steps, each such a process too, and the variational bound;
+//! - [`damped`]: critically damped Langevin diffusion, a process of positions and velocities;
 //! - [`ReverseSde`] and [`ProbabilityFlow`]: the two reversals of any process with any [`Score`];
 //! - [`Prediction`]: what a network predicts (ε, x₀, v, the score, EDM's F), and every conversion;
 //! - [`noise`]: randomness as a function of (seed, sample, step, role), the same everywhere;
@@ -31,6 +32,7 @@
 //! Coefficients are `f64` on the host, whatever the states are made of.
 
 pub mod chains;
+pub mod damped;
 pub mod families;
 pub mod noise;
 pub mod objective;

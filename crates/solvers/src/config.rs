@@ -6,6 +6,7 @@ use sde_core::State;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::damped::DampedSolverConfig;
 use crate::solver::ParameterError;
 use crate::{
     AdaptiveSde, AnnealedLangevin, EdmSampler, EulerMaruyama, EulerOde, GridConfig, HeunOde, Rk45,
@@ -144,10 +145,24 @@ impl SolverConfig {
 
 /// A name that no solver has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no solver `{name}`: it is one of {}", SolverConfig::NAMES.join(", "))]
+#[error(
+    "there is no solver `{name}`: it is one of {}{}",
+    SolverConfig::NAMES.join(", "), Self::of_pairs(.name)
+)]
 pub struct UnknownSolver {
     /// What was asked for.
     pub name: String,
+}
+
+impl UnknownSolver {
+    /// Why the name of a solver of positions and velocities is refused.
+    fn of_pairs(name: &str) -> &'static str {
+        if DampedSolverConfig::NAMES.contains(&name) {
+            "; that one reverses `damped-langevin` only, whose states have a velocity"
+        } else {
+            ""
+        }
+    }
 }
 
 impl FromStr for SolverConfig {

@@ -329,6 +329,17 @@ pub enum GridError {
         /// t_min.
         end: Time,
     },
+    /// The process has no one noise level.
+    #[error(
+        "a `{spacing}` grid is spaced in σ/α, which `{family}` does not have, its marginals having a \
+         covariance of position and velocity: use `uniform` or `quadratic`"
+    )]
+    NoSigma {
+        /// The process.
+        family: &'static str,
+        /// The spacing.
+        spacing: &'static str,
+    },
     /// EDM's exponent.
     #[error("rho = {rho} is not possible for a karras grid: it must be above 0")]
     Rho {

@@ -1,5 +1,6 @@
 //! How the state at the grid's last time becomes a sample: the one place that decides it.
 
+use sde_core::damped::{DampedLangevin, PhaseState};
 use sde_core::{AffineSde, Marginal, Prediction, State, Time};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,18 @@ impl LastStep {
 /// E[x₀ | x_t = x] from the score at (x, t), by Tweedie's formula.
 pub(crate) fn posterior_mean<X: State>(sde: &dyn AffineSde, t: Time, x: &X, score: X) -> X {
     Prediction::Score.convert(Prediction::X0, sde.marginal(t), x, score)
+}
+
+/// The step of [`LastStep::Denoise`] for pairs, from t to 0: one of Euler-Maruyama on the reverse SDE without
+/// its noise, from the velocity's score at (z, t) (Dockhorn, Vahdat & Kreis 2022, their code).
+pub(crate) fn denoised_pair<X: State>(
+    process: &DampedLangevin,
+    t: Time,
+    z: PhaseState<X>,
+    score: &X,
+) -> PhaseState<X> {
+    let drift = process.reverse_drift(&z, score);
+    z.axpy(-t.0, &drift)
 }
 
 /// Whether the score is finite at t, so that a grid may end there: the marginal has noise.

@@ -23,6 +23,8 @@
 //!
 //! Along the same flow, [`likelihood`] computes log-likelihoods with an error budget, and [`latent`]
 //! takes data to latents and back. [`FlowVariable`] says in which variable a flow is integrated.
+//! [`damped`] holds the solvers of critically damped Langevin diffusion, whose states are pairs of a position
+//! and a velocity.
 //!
 //! One idea a module: [`grid`] says when, [`last_step`] how a run ends, [`engine`] walks, and each
 //! solver's file holds one step. To add a solver, write [`Scheme`], [`Stepwise`] and [`Step`] for it:
@@ -35,6 +37,7 @@ pub mod adaptive;
 mod adaptive_sde;
 mod annealed_langevin;
 pub mod config;
+pub mod damped;
 mod edm;
 pub mod engine;
 mod euler_maruyama;

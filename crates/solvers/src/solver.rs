@@ -168,6 +168,17 @@ pub enum SolveError {
         /// The number of elements of one.
         sample_len: usize,
     },
+    /// Positions and velocities do not belong together.
+    #[error(
+        "the positions are {} samples of {} elements, the velocities {} of {}: give both one shape",
+        .position.0, .position.1, .velocity.0, .velocity.1
+    )]
+    Unpaired {
+        /// Samples, and elements of one, of the positions.
+        position: (usize, usize),
+        /// Those of the velocities.
+        velocity: (usize, usize),
+    },
     /// The grid was built for another process.
     #[error(
         "the grid runs from t = {} to {}, but `{family}` can be reversed on (0, {}] only: build the \

@@ -5,6 +5,7 @@
 mod bound;
 mod chains;
 mod configuration;
+mod damped;
 mod densities;
 mod moments;
 mod near_the_data;

@@ -4,6 +4,7 @@ mod adaptive_sde;
 mod batches;
 mod chains;
 mod configuration;
+mod damped;
 mod distributions;
 mod exact_variances;
 mod families;
