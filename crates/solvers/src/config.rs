@@ -8,8 +8,9 @@ use thiserror::Error;
 
 use crate::solver::ParameterError;
 use crate::{
-    AnnealedLangevin, EdmSampler, EulerMaruyama, EulerOde, GridConfig, HeunOde, Scheme, Solver,
-    SolverInfo,
+    Ancestral, AnnealedLangevin, Ddim, DpmSolver2M, DpmSolver2MSde, DpmSolver3M, DpmSolver3MSde,
+    EdmSampler, EulerMaruyama, EulerOde, GradientEstimation, GridConfig, HeunOde,
+    PredictorCorrector, Scheme, Solver, SolverInfo,
 };
 
 /// Any solver of this crate, `name` naming it: what configuration files hold.
@@ -28,16 +29,44 @@ pub enum SolverConfig {
     Edm(EdmSampler),
     /// [`AnnealedLangevin`].
     AnnealedLangevin(AnnealedLangevin),
+    /// [`Ancestral`].
+    Ancestral(Ancestral),
+    /// [`Ddim`].
+    Ddim(Ddim),
+    /// [`GradientEstimation`].
+    GradientEstimation(GradientEstimation),
+    /// [`PredictorCorrector`].
+    PredictorCorrector(PredictorCorrector),
+    /// [`DpmSolver2M`].
+    #[serde(rename = "dpm-solver++-2m")]
+    DpmSolver2M(DpmSolver2M),
+    /// [`DpmSolver3M`].
+    #[serde(rename = "dpm-solver++-3m")]
+    DpmSolver3M(DpmSolver3M),
+    /// [`DpmSolver2MSde`].
+    #[serde(rename = "dpm-solver++-2m-sde")]
+    DpmSolver2MSde(DpmSolver2MSde),
+    /// [`DpmSolver3MSde`].
+    #[serde(rename = "dpm-solver++-3m-sde")]
+    DpmSolver3MSde(DpmSolver3MSde),
 }
 
 impl SolverConfig {
     /// The names, as written in configuration files.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 13] = [
         "euler-maruyama",
         "euler-ode",
         "heun",
         "edm",
         "annealed-langevin",
+        "ancestral",
+        "ddim",
+        "gradient-estimation",
+        "predictor-corrector",
+        "dpm-solver++-2m",
+        "dpm-solver++-3m",
+        "dpm-solver++-2m-sde",
+        "dpm-solver++-3m-sde",
     ];
 
     /// The solver, its parameters checked, for states `X`.
@@ -52,6 +81,14 @@ impl SolverConfig {
             Self::Heun {} => Box::new(HeunOde),
             Self::Edm(solver) => Box::new(solver),
             Self::AnnealedLangevin(solver) => Box::new(solver),
+            Self::Ancestral(solver) => Box::new(solver),
+            Self::Ddim(solver) => Box::new(solver),
+            Self::GradientEstimation(solver) => Box::new(solver),
+            Self::PredictorCorrector(solver) => Box::new(solver),
+            Self::DpmSolver2M(solver) => Box::new(solver),
+            Self::DpmSolver3M(solver) => Box::new(solver),
+            Self::DpmSolver2MSde(solver) => Box::new(solver),
+            Self::DpmSolver3MSde(solver) => Box::new(solver),
         })
     }
 
@@ -73,6 +110,14 @@ impl SolverConfig {
             }
             Self::Edm(_) => GridConfig::karras(),
             Self::AnnealedLangevin(_) => GridConfig::LogSnr {},
+            Self::Ancestral(_) | Self::Ddim(_) | Self::PredictorCorrector(_) => {
+                GridConfig::published(family)
+            }
+            Self::GradientEstimation(_) => GridConfig::LogSnr {},
+            Self::DpmSolver2M(_)
+            | Self::DpmSolver3M(_)
+            | Self::DpmSolver2MSde(_)
+            | Self::DpmSolver3MSde(_) => GridConfig::LogSnr {},
         }
     }
 
@@ -88,6 +133,12 @@ impl SolverConfig {
             Self::Edm(_) => 18,
             // NCSN's ratio of neighbouring levels, 1.67, over the span of the families here.
             Self::AnnealedLangevin(_) => 20,
+            // T of Ho et al. 2020 and N of Song et al. 2021.
+            Self::Ancestral(_) | Self::PredictorCorrector(_) => 1000,
+            Self::Ddim(_) => 50,
+            Self::GradientEstimation(_) => 20,
+            Self::DpmSolver2M(_) | Self::DpmSolver3M(_) => 20,
+            Self::DpmSolver2MSde(_) | Self::DpmSolver3MSde(_) => 50,
         }
     }
 
@@ -99,6 +150,14 @@ impl SolverConfig {
             Self::Heun {} => &HeunOde,
             Self::Edm(solver) => solver,
             Self::AnnealedLangevin(solver) => solver,
+            Self::Ancestral(solver) => solver,
+            Self::Ddim(solver) => solver,
+            Self::GradientEstimation(solver) => solver,
+            Self::PredictorCorrector(solver) => solver,
+            Self::DpmSolver2M(solver) => solver,
+            Self::DpmSolver3M(solver) => solver,
+            Self::DpmSolver2MSde(solver) => solver,
+            Self::DpmSolver3MSde(solver) => solver,
         }
     }
 }
@@ -122,6 +181,14 @@ impl FromStr for SolverConfig {
             "heun" => Ok(Self::Heun {}),
             "edm" => Ok(Self::Edm(EdmSampler::default())),
             "annealed-langevin" => Ok(Self::AnnealedLangevin(AnnealedLangevin::default())),
+            "ancestral" => Ok(Self::Ancestral(Ancestral::default())),
+            "ddim" => Ok(Self::Ddim(Ddim::default())),
+            "gradient-estimation" => Ok(Self::GradientEstimation(GradientEstimation::default())),
+            "predictor-corrector" => Ok(Self::PredictorCorrector(PredictorCorrector::default())),
+            "dpm-solver++-2m" => Ok(Self::DpmSolver2M(DpmSolver2M::default())),
+            "dpm-solver++-3m" => Ok(Self::DpmSolver3M(DpmSolver3M::default())),
+            "dpm-solver++-2m-sde" => Ok(Self::DpmSolver2MSde(DpmSolver2MSde::default())),
+            "dpm-solver++-3m-sde" => Ok(Self::DpmSolver3MSde(DpmSolver3MSde::default())),
             _ => Err(UnknownSolver { name: name.into() }),
         }
     }

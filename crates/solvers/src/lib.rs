@@ -24,33 +24,48 @@
 //! Whatever the solver, sample i is a function of (seed, i, grid, score) alone: no step mixes
 //! samples, so a batch may be cut anywhere without changing a bit.
 
+mod ancestral;
 mod annealed_langevin;
 pub mod config;
+pub mod data_prediction;
+mod ddim;
+mod dpm_solver;
 mod edm;
 pub mod engine;
 mod euler_maruyama;
 mod euler_ode;
+mod gradient_estimation;
 pub mod grid;
 mod heun;
 pub mod last_step;
 pub mod observer;
+mod phi;
+mod predictor_corrector;
 mod prior;
 pub mod solver;
+mod transition;
 
+pub use ancestral::{Ancestral, AncestralVariance};
 pub use annealed_langevin::{AnnealedLangevin, LangevinStep};
 pub use config::{SolverConfig, UnknownSolver};
+pub use data_prediction::{DataRule, History, LogSteps, Weights};
+pub use ddim::Ddim;
+pub use dpm_solver::{Curvature, DpmSolver2M, DpmSolver2MSde, DpmSolver3M, DpmSolver3MSde, Slope};
 pub use edm::EdmSampler;
 pub use engine::{Interval, Run, Step};
 pub use euler_maruyama::EulerMaruyama;
 pub use euler_ode::EulerOde;
+pub use gradient_estimation::GradientEstimation;
 pub use grid::{GridConfig, GridError, GridSpec, TimeGrid};
 pub use heun::HeunOde;
 pub use last_step::LastStep;
 pub use observer::{Observer, Progress, Trajectory, Unobserved};
+pub use predictor_corrector::{Corrector, Predictor, PredictorCorrector};
 pub use prior::sample_prior;
 pub use solver::{
     FiniteCheck, Order, ParameterError, Problem, Scheme, Solution, SolveError, Solver, SolverInfo,
 };
+pub use transition::Transition;
 
 #[cfg(all(doctest, feature = "ndarray"))]
 #[doc = include_str!("../README.md")]
