@@ -89,6 +89,8 @@ def diffusers():
         scheduler = DPMSolverMultistepScheduler(
             prediction_type="sample",
             solver_order=order,
+            # The second of the three predictions that order 3 needs; k-diffusion's start of it.
+            solver_type="heun" if order == 3 else "midpoint",
             lower_order_final=False,
             euler_at_final=False,
             final_sigmas_type="zero",

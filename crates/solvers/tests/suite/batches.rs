@@ -5,8 +5,9 @@ use sde_core::noise::{CounterNoise, Noise, Role};
 use sde_core::worlds::GaussianMixture;
 use sde_core::{AffineSde, Score, State, StepIndex, Time};
 use solvers::{
-    AnnealedLangevin, EdmSampler, GridSpec, LangevinStep, Problem, SolverConfig, Unobserved,
-    sample_prior,
+    Ancestral, AnnealedLangevin, Ddim, DpmSolver2M, DpmSolver2MSde, DpmSolver3M, DpmSolver3MSde,
+    EdmSampler, GradientEstimation, GridSpec, LangevinStep, PredictorCorrector, Problem,
+    SolverConfig, Unobserved, sample_prior,
 };
 
 use crate::families;
@@ -27,6 +28,18 @@ fn every_solver() -> Vec<SolverConfig> {
         SolverConfig::Edm(EdmSampler::imagenet64()),
         langevin(LangevinStep::Ncsn { epsilon: 0.2 }),
         langevin(LangevinStep::Snr { r: 0.16 }),
+        SolverConfig::Ancestral(Ancestral::default()),
+        SolverConfig::Ddim(Ddim::default()),
+        SolverConfig::Ddim(Ddim {
+            eta: 0.5,
+            clip: Some(2.0),
+        }),
+        SolverConfig::GradientEstimation(GradientEstimation::default()),
+        SolverConfig::PredictorCorrector(PredictorCorrector::default()),
+        SolverConfig::DpmSolver2M(DpmSolver2M::default()),
+        SolverConfig::DpmSolver3M(DpmSolver3M::default()),
+        SolverConfig::DpmSolver2MSde(DpmSolver2MSde::default()),
+        SolverConfig::DpmSolver3MSde(DpmSolver3MSde::default()),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! What the solvers claim, checked on worlds whose scores are exact.
 
 mod batches;
+mod coefficient_rules;
 mod configuration;
 mod ddpm_chain;
 mod distributions;
