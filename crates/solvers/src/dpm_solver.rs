@@ -158,9 +158,11 @@ impl Multistep {
         let order = if self.eta == 0.0 {
             Order::Ode(ode)
         } else if self.s_noise == 1.0 {
+            // The differences of predictions hold the noise of the last step in the place of this one's,
+            // which comes to the same in distribution, not on a path.
             Order::Sde {
                 strong: 1.0,
-                weak: 1.0,
+                weak: 2.0,
             }
         } else {
             Order::None

@@ -15,8 +15,8 @@ use crate::{Order, Scheme, SolverInfo, Transition};
 /// ε̄_t = γ ε̂_t + (1 − γ) ε̂_{t+1}          x̃_s = x̃_t + (σ̃_s − σ̃_t) ε̄_t
 /// ```
 ///
-/// The first step has ε̄ = ε̂. γ = 1 is [`Ddim`](crate::Ddim). As an integrator it has order 1 for every
-/// fixed γ, and the smallest error constant at γ = 3/2 for equal steps of σ̃ (Adams-Bashforth).
+/// The first step has ε̄ = ε̂. γ = 1 is [`Ddim`](crate::Ddim). As an integrator it has order 1, but for
+/// γ = 3/2, which is the method of Adams and Bashforth where neighbouring steps are equal, and has order 2.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GradientEstimation {
@@ -34,7 +34,7 @@ impl Scheme for GradientEstimation {
     fn info(&self) -> SolverInfo {
         SolverInfo {
             name: "gradient-estimation",
-            order: Order::Ode(1),
+            order: Order::Ode(if self.gamma == 1.5 { 2 } else { 1 }),
             stochastic: false,
             nfe_per_step: 1,
         }

@@ -29,9 +29,9 @@ fn phi3_series(z: f64) -> f64 {
 mod tests {
     use super::phi;
 
-    /// By mpmath 1.3.0 with 40 digits, from (e^z − Σ_{j<k} z^j/j!)/z^k.
+    /// By mpmath 1.3.0 with 90 digits, from (e^z − Σ_{j<k} z^j/j!)/z^k.
     #[test]
-    fn they_agree_with_forty_digit_arithmetic() {
+    fn they_agree_with_ninety_digit_arithmetic() {
         for (z, expected) in EXPECTED {
             for (found, expected) in phi(z).into_iter().zip(expected) {
                 assert!((found / expected - 1.0).abs() < 1e-14, "φ({z}) = {found}");
@@ -40,10 +40,7 @@ mod tests {
     }
 
     const EXPECTED: [(f64, [f64; 3]); 6] = [
-        (
-            -1e-9,
-            [0.9999999995, 0.49999999983333333, 0.16666666662500445],
-        ),
+        (-1e-9, [0.9999999995, 0.49999999983333333, 0.166666666625]),
         (
             -0.03125,
             [0.98453649675698938, 0.49483210377633981, 0.165372679157126],

@@ -376,22 +376,22 @@ fn the_corrector_comes_before_the_predictor_at_every_time() {
 }
 
 /// Gaussian data N(0, ½²) in many dimensions, where the corrector's steps are what they are meant to be:
-/// with the reverse diffusion alone 100 steps leave the samples much too wide, and its corrections bring them
+/// with the reverse diffusion alone 40 steps leave the samples much too wide, and its corrections bring them
 /// down towards N(0, (1 + r²) ½²), the stationary law of its steps.
 #[test]
 fn langevin_corrections_repair_the_variance_of_too_few_predictor_steps() {
     let sde = VarianceExploding::default();
-    let grid = solvers::GridSpec::new(solvers::GridConfig::Uniform {}, 60)
+    let grid = solvers::GridSpec::new(solvers::GridConfig::Uniform {}, 40)
         .build(&sde)
         .unwrap();
-    let data = GaussianMixture::gaussian(&[0.0; 2048], 0.5).unwrap();
+    let data = GaussianMixture::gaussian(&[0.0; 4096], 0.5).unwrap();
     let score = data.under(&sde);
     let variance = |corrector| {
         let solver = PredictorCorrector {
             corrector,
             ..PredictorCorrector::default()
         };
-        let x = data.sample_at(sde.marginal(grid.start()), 3, 2);
+        let x = data.sample_at(sde.marginal(grid.start()), 3, 8);
         let problem = Problem::new(&sde, &score);
         let run = solver.solve(&problem, &grid, x, &NOISE, &mut Unobserved);
         run.unwrap().x.mapv(|x| x * x).mean().unwrap() / 0.25

@@ -65,9 +65,14 @@ fn orders(config: SolverConfig) -> Option<(f64, f64)> {
 }
 
 /// |Var x / Var p_t − 1| of a solver at t = `end`, for data N(0, 0.5²) and several N, exactly.
-fn weak_errors_of(config: SolverConfig, sde: &dyn AffineSde, end: Time) -> [(usize, f64); 4] {
+fn weak_errors<const K: usize>(
+    config: SolverConfig,
+    sde: &dyn AffineSde,
+    end: Time,
+    steps: [usize; K],
+) -> [(usize, f64); K] {
     let solver = config.build().unwrap();
-    [64, 128, 256, 512].map(|steps| {
+    steps.map(|steps| {
         let grid = GridSpec::new(config.default_grid(sde.name()), steps)
             .ending_with(LastStep::Plain)
             .between(sde.t_max(), end)
@@ -76,11 +81,6 @@ fn weak_errors_of(config: SolverConfig, sde: &dyn AffineSde, end: Time) -> [(usi
         let excess = excess(solver.as_ref(), sde, 0.5, &grid, steps);
         (steps, excess.abs())
     })
-}
-
-/// The same for Euler-Maruyama.
-fn weak_errors(sde: &dyn AffineSde, end: Time) -> [(usize, f64); 4] {
-    weak_errors_of(SolverConfig::EulerMaruyama {}, sde, end)
 }
 
 fn stated() -> (f64, f64) {
@@ -99,10 +99,20 @@ fn every_sde_solver_has_the_weak_order_it_states_on_a_gaussian_exactly() {
         for config in with_sde_orders() {
             // Down to where half of the variance is noise.
             let end = sde.time_at_sigma(Sigma(0.5));
-            let errors = weak_errors_of(config, sde.as_ref(), end);
+            let errors = if let SolverConfig::DpmSolver3MSde(_) = config {
+                // Its error of order 3 is the larger one up to some hundred steps. In σ/α the families are
+                // one to it, so that one of them is enough.
+                if sde.name() != "edm" {
+                    continue;
+                }
+                weak_errors(config, sde.as_ref(), end, [1024, 2048]).to_vec()
+            } else {
+                weak_errors(config, sde.as_ref(), end, [64, 128, 256, 512]).to_vec()
+            };
             let measured = order(&errors);
-            let columns = errors.map(|(_, error)| format!("{error:.2e}")).join(" ");
-            println!("{:9} {columns}   {measured:.3}   {config:?}", sde.name());
+            let columns: Vec<String> = errors.iter().map(|(_, e)| format!("{e:.2e}")).collect();
+            let (name, columns) = (sde.name(), columns.join(" "));
+            println!("{name:9} {columns:36} {measured:.3}   {config:?}");
             let (_, stated) = orders(config).unwrap();
             assert!((measured - stated).abs() < 0.2, "{config:?}: {measured}");
         }
@@ -125,7 +135,7 @@ fn every_sde_solver_has_the_strong_order_it_states_on_a_mixture() {
     for config in with_sde_orders() {
         let solver = config.build::<X>().unwrap();
         let runs = STEPS.map(|steps| {
-            let grid = GridSpec::new(GridConfig::Uniform {}, steps)
+            let grid = GridSpec::new(config.default_grid(sde.name()), steps)
                 .ending_with(LastStep::Plain)
                 .build(&sde)
                 .unwrap();
@@ -152,7 +162,9 @@ fn every_sde_solver_has_the_strong_order_it_states_on_a_mixture() {
 #[test]
 fn over_the_whole_of_ve_the_leading_weak_error_on_a_gaussian_cancels() {
     for sde in families::all() {
-        let measured = order(&weak_errors(sde.as_ref(), sde.t_min_sampling()));
+        let steps = [64, 128, 256, 512];
+        let (end, euler_maruyama) = (sde.t_min_sampling(), SolverConfig::EulerMaruyama {});
+        let measured = order(&weak_errors(euler_maruyama, sde.as_ref(), end, steps));
         let expected = if sde.name() == "ve" { 2.0 } else { 1.0 };
         assert!(
             (measured - expected).abs() < 0.2,
