@@ -100,8 +100,10 @@ impl SolverConfig {
 
     /// The spacing to use for a family, named as by [`AffineSde::name`](sde_core::AffineSde::name).
     ///
-    /// The family's own for the solvers that step in t; EDM's ρ = 7 for EDM's solver, which steps in
-    /// σ/α, on every family; a geometric ladder for Langevin's levels.
+    /// The family's own for the solvers that step in t and for those of chains; EDM's ρ = 7 for EDM's
+    /// solver, which steps in σ/α, on every family; a geometric ladder for Langevin's levels and for
+    /// DPM-Solver++, which steps in its logarithm (and which Lu et al. 2022 publish with it), and for gradient
+    /// estimation, which comes with a log-linear schedule.
     #[must_use]
     pub fn default_grid(self, family: &str) -> GridConfig {
         match self {
@@ -113,8 +115,8 @@ impl SolverConfig {
             Self::Ancestral(_) | Self::Ddim(_) | Self::PredictorCorrector(_) => {
                 GridConfig::published(family)
             }
-            Self::GradientEstimation(_) => GridConfig::LogSnr {},
-            Self::DpmSolver2M(_)
+            Self::GradientEstimation(_)
+            | Self::DpmSolver2M(_)
             | Self::DpmSolver3M(_)
             | Self::DpmSolver2MSde(_)
             | Self::DpmSolver3MSde(_) => GridConfig::LogSnr {},

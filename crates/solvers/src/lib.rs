@@ -13,13 +13,22 @@
 //! | [`heun`](HeunOde) | probability flow in t (Karras et al. 2022, algorithm 1) | 2 | 2N − 1 |
 //! | [`edm`](EdmSampler) | probability flow in σ/α, with churn (Karras et al. 2022, algorithm 2) | 2 without churn | 2N − 1 |
 //! | [`annealed-langevin`](AnnealedLangevin) | Langevin dynamics level by level (Song & Ermon 2019, algorithm 1) | none | N T + 1 |
+//! | [`ancestral`](Ancestral) | the chain's own reversal (Ho et al. 2020, algorithm 2; Song et al. 2021, appendix F) | weak 1, strong 1 | N |
+//! | [`ddim`](Ddim) | probability flow in σ/α, or with η an SDE (Song, Meng & Ermon 2021) | 1; with η > 0 weak 1, strong 1 | N |
+//! | [`gradient-estimation`](GradientEstimation) | DDIM along averaged directions (Permenter & Yuan 2023, algorithm 2) | 1; 2 for γ = 3/2 | N |
+//! | [`predictor-corrector`](PredictorCorrector) | a step of the reverse SDE and Langevin dynamics (Song et al. 2021, algorithm 1) | none; weak 1, strong 1 without corrector | N (n + 1) |
+//! | [`dpm-solver++-2m`](DpmSolver2M) | probability flow in ln(α/σ), two predictions (Lu et al. 2022b) | 2 | N |
+//! | [`dpm-solver++-3m`](DpmSolver3M) | the same, three predictions | 2 as published, 3 with `curvature = "exact"` | N |
+//! | [`dpm-solver++-2m-sde`](DpmSolver2MSde) | the reverse SDE in ln(α/σ), two predictions (k-diffusion) | weak 2, strong 1 | N |
+//! | [`dpm-solver++-3m-sde`](DpmSolver3MSde) | the same, three predictions | weak 2, strong 1 | N |
 //!
 //! The last step is [`LastStep::Denoise`] here; with [`LastStep::Plain`] the two solvers of order 2
 //! take 2N.
 //!
 //! One idea a module: [`grid`] says when, [`last_step`] how a run ends, [`engine`] walks, and each
 //! solver's file holds one step. To add a solver, write [`Scheme`] and [`Step`] for it: the engine
-//! makes it a [`Solver`].
+//! makes it a [`Solver`]. If it combines the state, predictions of the data and noise with numbers that
+//! depend on the process alone, write a [`DataRule`] for the numbers, and [`data_prediction`] makes it a step.
 //!
 //! Whatever the solver, sample i is a function of (seed, i, grid, score) alone: no step mixes
 //! samples, so a batch may be cut anywhere without changing a bit.

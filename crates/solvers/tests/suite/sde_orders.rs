@@ -105,7 +105,7 @@ fn every_sde_solver_has_the_weak_order_it_states_on_a_gaussian_exactly() {
                 if sde.name() != "edm" {
                     continue;
                 }
-                weak_errors(config, sde.as_ref(), end, [1024, 2048]).to_vec()
+                weak_errors(config, sde.as_ref(), end, [512, 1024]).to_vec()
             } else {
                 weak_errors(config, sde.as_ref(), end, [64, 128, 256, 512]).to_vec()
             };
