@@ -96,7 +96,7 @@ impl AnnealedLangevin {
 }
 
 /// ε and √(2ε) of [`LangevinStep::Snr`] for each sample, from its ‖z‖ and ‖s‖.
-fn snr_steps(r: f64, longest: f64, z: &[f64], s: &[f64]) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn snr_steps(r: f64, longest: f64, z: &[f64], s: &[f64]) -> (Vec<f64>, Vec<f64>) {
     z.iter()
         .zip(s)
         .map(|(z, s)| {

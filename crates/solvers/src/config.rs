@@ -9,8 +9,9 @@ use thiserror::Error;
 use crate::damped::DampedSolverConfig;
 use crate::solver::ParameterError;
 use crate::{
-    AdaptiveSde, AnnealedLangevin, EdmSampler, EulerMaruyama, EulerOde, GridConfig, HeunOde, Rk45,
-    RungeKutta, Scheme, Solver, SolverInfo,
+    AdaptiveSde, Ancestral, AnnealedLangevin, Ddim, DpmSolver2M, DpmSolver2MSde, DpmSolver3M,
+    DpmSolver3MSde, EdmSampler, EulerMaruyama, EulerOde, GradientEstimation, GridConfig, HeunOde,
+    PredictorCorrector, Rk45, RungeKutta, Scheme, Solver, SolverInfo,
 };
 
 /// Any solver of this crate, `name` naming it: what configuration files hold.
@@ -35,11 +36,31 @@ pub enum SolverConfig {
     Rk45(Rk45),
     /// [`AdaptiveSde`].
     AdaptiveSde(AdaptiveSde),
+    /// [`Ancestral`].
+    Ancestral(Ancestral),
+    /// [`Ddim`].
+    Ddim(Ddim),
+    /// [`GradientEstimation`].
+    GradientEstimation(GradientEstimation),
+    /// [`PredictorCorrector`].
+    PredictorCorrector(PredictorCorrector),
+    /// [`DpmSolver2M`].
+    #[serde(rename = "dpm-solver++-2m")]
+    DpmSolver2M(DpmSolver2M),
+    /// [`DpmSolver3M`].
+    #[serde(rename = "dpm-solver++-3m")]
+    DpmSolver3M(DpmSolver3M),
+    /// [`DpmSolver2MSde`].
+    #[serde(rename = "dpm-solver++-2m-sde")]
+    DpmSolver2MSde(DpmSolver2MSde),
+    /// [`DpmSolver3MSde`].
+    #[serde(rename = "dpm-solver++-3m-sde")]
+    DpmSolver3MSde(DpmSolver3MSde),
 }
 
 impl SolverConfig {
     /// The names, as written in configuration files.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 16] = [
         "euler-maruyama",
         "euler-ode",
         "heun",
@@ -48,6 +69,14 @@ impl SolverConfig {
         "rk4",
         "rk45",
         "adaptive-sde",
+        "ancestral",
+        "ddim",
+        "gradient-estimation",
+        "predictor-corrector",
+        "dpm-solver++-2m",
+        "dpm-solver++-3m",
+        "dpm-solver++-2m-sde",
+        "dpm-solver++-3m-sde",
     ];
 
     /// The solver, its parameters checked, for states `X`.
@@ -65,6 +94,14 @@ impl SolverConfig {
             Self::Rk4 {} => Box::new(RungeKutta::RK4),
             Self::Rk45(solver) => Box::new(solver),
             Self::AdaptiveSde(solver) => Box::new(solver),
+            Self::Ancestral(solver) => Box::new(solver),
+            Self::Ddim(solver) => Box::new(solver),
+            Self::GradientEstimation(solver) => Box::new(solver),
+            Self::PredictorCorrector(solver) => Box::new(solver),
+            Self::DpmSolver2M(solver) => Box::new(solver),
+            Self::DpmSolver3M(solver) => Box::new(solver),
+            Self::DpmSolver2MSde(solver) => Box::new(solver),
+            Self::DpmSolver3MSde(solver) => Box::new(solver),
         })
     }
 
@@ -76,9 +113,11 @@ impl SolverConfig {
 
     /// The spacing to use for a family, named as by [`AffineSde::name`](sde_core::AffineSde::name).
     ///
-    /// The family's own for the solvers that step in t; EDM's ρ = 7 for EDM's solver, which steps in
-    /// σ/α, on every family; a geometric ladder for Langevin's levels. The adaptive solvers choose their
-    /// own times, and show those of the grid to an observer: a geometric ladder.
+    /// The family's own for the solvers that step in t and for those of chains; EDM's ρ = 7 for EDM's
+    /// solver, which steps in σ/α, on every family; a geometric ladder for Langevin's levels and for
+    /// DPM-Solver++, which steps in its logarithm (and which Lu et al. 2022 publish with it), and for gradient
+    /// estimation, which comes with a log-linear schedule. The adaptive solvers choose their own times, and
+    /// show those of the grid to an observer: a geometric ladder.
     #[must_use]
     pub fn default_grid(self, family: &str) -> GridConfig {
         match self {
@@ -89,6 +128,14 @@ impl SolverConfig {
             Self::AnnealedLangevin(_) | Self::Rk45(_) | Self::AdaptiveSde(_) => {
                 GridConfig::LogSnr {}
             }
+            Self::Ancestral(_) | Self::Ddim(_) | Self::PredictorCorrector(_) => {
+                GridConfig::published(family)
+            }
+            Self::GradientEstimation(_)
+            | Self::DpmSolver2M(_)
+            | Self::DpmSolver3M(_)
+            | Self::DpmSolver2MSde(_)
+            | Self::DpmSolver3MSde(_) => GridConfig::LogSnr {},
         }
     }
 
@@ -107,6 +154,12 @@ impl SolverConfig {
             Self::AnnealedLangevin(_) => 20,
             Self::Rk4 {} => 50,
             Self::Rk45(_) | Self::AdaptiveSde(_) => 10,
+            // T of Ho et al. 2020 and N of Song et al. 2021.
+            Self::Ancestral(_) | Self::PredictorCorrector(_) => 1000,
+            Self::Ddim(_) => 50,
+            Self::GradientEstimation(_) => 20,
+            Self::DpmSolver2M(_) | Self::DpmSolver3M(_) => 20,
+            Self::DpmSolver2MSde(_) | Self::DpmSolver3MSde(_) => 50,
         }
     }
 
@@ -139,6 +192,14 @@ impl SolverConfig {
             Self::Rk4 {} => &RungeKutta::RK4,
             Self::Rk45(solver) => solver,
             Self::AdaptiveSde(solver) => solver,
+            Self::Ancestral(solver) => solver,
+            Self::Ddim(solver) => solver,
+            Self::GradientEstimation(solver) => solver,
+            Self::PredictorCorrector(solver) => solver,
+            Self::DpmSolver2M(solver) => solver,
+            Self::DpmSolver3M(solver) => solver,
+            Self::DpmSolver2MSde(solver) => solver,
+            Self::DpmSolver3MSde(solver) => solver,
         }
     }
 }
@@ -179,6 +240,14 @@ impl FromStr for SolverConfig {
             "rk4" => Ok(Self::Rk4 {}),
             "rk45" => Ok(Self::Rk45(Rk45::default())),
             "adaptive-sde" => Ok(Self::AdaptiveSde(AdaptiveSde::default())),
+            "ancestral" => Ok(Self::Ancestral(Ancestral::default())),
+            "ddim" => Ok(Self::Ddim(Ddim::default())),
+            "gradient-estimation" => Ok(Self::GradientEstimation(GradientEstimation::default())),
+            "predictor-corrector" => Ok(Self::PredictorCorrector(PredictorCorrector::default())),
+            "dpm-solver++-2m" => Ok(Self::DpmSolver2M(DpmSolver2M::default())),
+            "dpm-solver++-3m" => Ok(Self::DpmSolver3M(DpmSolver3M::default())),
+            "dpm-solver++-2m-sde" => Ok(Self::DpmSolver2MSde(DpmSolver2MSde::default())),
+            "dpm-solver++-3m-sde" => Ok(Self::DpmSolver3MSde(DpmSolver3MSde::default())),
             _ => Err(UnknownSolver { name: name.into() }),
         }
     }

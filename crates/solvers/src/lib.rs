@@ -13,7 +13,14 @@
 //! | [`heun`](HeunOde) | probability flow in t (Karras et al. 2022, algorithm 1) | 2 | 2N − 1 |
 //! | [`edm`](EdmSampler) | probability flow in σ/α, with churn (Karras et al. 2022, algorithm 2) | 2 without churn | 2N − 1 |
 //! | [`annealed-langevin`](AnnealedLangevin) | Langevin dynamics level by level (Song & Ermon 2019, algorithm 1) | none | N T + 1 |
-//!
+//! | [`ancestral`](Ancestral) | the chain's own reversal (Ho et al. 2020, algorithm 2; Song et al. 2021, appendix F) | weak 1, strong 1 | N |
+//! | [`ddim`](Ddim) | probability flow in σ/α, or with η an SDE (Song, Meng & Ermon 2021) | 1; with η > 0 weak 1, strong 1 | N |
+//! | [`gradient-estimation`](GradientEstimation) | DDIM along averaged directions (Permenter & Yuan 2023, algorithm 2) | 1; 2 for γ = 3/2 | N |
+//! | [`predictor-corrector`](PredictorCorrector) | a step of the reverse SDE and Langevin dynamics (Song et al. 2021, algorithm 1) | none; weak 1, strong 1 without corrector | N (n + 1) |
+//! | [`dpm-solver++-2m`](DpmSolver2M) | probability flow in ln(α/σ), two predictions (Lu et al. 2022b) | 2 | N |
+//! | [`dpm-solver++-3m`](DpmSolver3M) | the same, three predictions | 2 as published, 3 with `curvature = "exact"` | N |
+//! | [`dpm-solver++-2m-sde`](DpmSolver2MSde) | the reverse SDE in ln(α/σ), two predictions (k-diffusion) | weak 2, strong 1 | N |
+//! | [`dpm-solver++-3m-sde`](DpmSolver3MSde) | the same, three predictions | weak 2, strong 1 | N |
 //! | [`rk4`](RungeKutta::RK4) | probability flow in t, any [`Tableau`] (Kutta 1901) | 4 | 4N − 3 |
 //! | [`rk45`](Rk45) | probability flow, each sample's own steps (Dormand & Prince 1980) | 5 | by tolerance, 6 a step |
 //! | [`adaptive-sde`](AdaptiveSde) | reverse SDE, each sample's own steps (Jolicoeur-Martineau et al. 2021, algorithm 1) | none | by tolerance, 2 a step |
@@ -28,27 +35,36 @@
 //!
 //! One idea a module: [`grid`] says when, [`last_step`] how a run ends, [`engine`] walks, and each
 //! solver's file holds one step. To add a solver, write [`Scheme`], [`Stepwise`] and [`Step`] for it:
-//! the engine makes it a [`Solver`]. One that chooses its own times is a [`Solver`] by hand.
+//! the engine makes it a [`Solver`]. If it combines the state, predictions of the data and noise with
+//! numbers that depend on the process alone, write a [`DataRule`] for the numbers, and [`data_prediction`]
+//! makes it a step. One that chooses its own times is a [`Solver`] by hand.
 //!
 //! Whatever the solver, sample i is a function of (seed, i, grid, score) alone: no step mixes
 //! samples, so a batch may be cut anywhere without changing a bit.
 
 pub mod adaptive;
 mod adaptive_sde;
+mod ancestral;
 mod annealed_langevin;
 pub mod config;
 pub mod damped;
+pub mod data_prediction;
+mod ddim;
+mod dpm_solver;
 mod edm;
 pub mod engine;
 mod euler_maruyama;
 mod euler_ode;
 pub mod flow_variable;
+mod gradient_estimation;
 pub mod grid;
 mod heun;
 pub mod last_step;
 pub mod latent;
 pub mod likelihood;
 pub mod observer;
+mod phi;
+mod predictor_corrector;
 mod prior;
 mod runge_kutta;
 pub mod solver;
@@ -56,13 +72,20 @@ pub mod tableau;
 
 pub use adaptive::{Rk45, SampleCost, StepControl, Transported};
 pub use adaptive_sde::AdaptiveSde;
+mod transition;
+
+pub use ancestral::{Ancestral, AncestralVariance};
 pub use annealed_langevin::{AnnealedLangevin, LangevinStep};
 pub use config::{SolverConfig, UnknownSolver};
+pub use data_prediction::{DataRule, History, LogSteps, Weights};
+pub use ddim::Ddim;
+pub use dpm_solver::{Curvature, DpmSolver2M, DpmSolver2MSde, DpmSolver3M, DpmSolver3MSde, Slope};
 pub use edm::EdmSampler;
 pub use engine::{Interval, Run, Step, Stepwise};
 pub use euler_maruyama::EulerMaruyama;
 pub use euler_ode::EulerOde;
 pub use flow_variable::{FlowPoint, FlowVariable};
+pub use gradient_estimation::GradientEstimation;
 pub use grid::{GridConfig, GridError, GridSpec, TimeGrid};
 pub use heun::HeunOde;
 pub use last_step::LastStep;
@@ -72,12 +95,14 @@ pub use likelihood::{
     Quantisation,
 };
 pub use observer::{Observer, Progress, Trajectory, Unobserved};
+pub use predictor_corrector::{Corrector, Predictor, PredictorCorrector};
 pub use prior::sample_prior;
 pub use runge_kutta::RungeKutta;
 pub use solver::{
     FiniteCheck, Order, ParameterError, Problem, Scheme, Solution, SolveError, Solver, SolverInfo,
 };
 pub use tableau::Tableau;
+pub use transition::Transition;
 
 #[cfg(all(doctest, feature = "ndarray"))]
 #[doc = include_str!("../README.md")]

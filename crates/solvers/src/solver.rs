@@ -44,7 +44,7 @@ pub struct SolverInfo {
     /// Whether it draws noise after the prior.
     pub stochastic: bool,
     /// Score evaluations of one step; the last step of [`LastStep::Denoise`](crate::LastStep::Denoise)
-    /// takes one.
+    /// takes one, and a corrector's before it.
     pub nfe_per_step: usize,
 }
 

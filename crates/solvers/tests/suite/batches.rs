@@ -5,8 +5,9 @@ use sde_core::noise::{CounterNoise, Noise, Role};
 use sde_core::worlds::GaussianMixture;
 use sde_core::{AffineSde, Score, State, StepIndex, Time};
 use solvers::{
-    AdaptiveSde, AnnealedLangevin, EdmSampler, GridSpec, LangevinStep, Problem, Rk45, SolverConfig,
-    Unobserved, sample_prior,
+    AdaptiveSde, Ancestral, AnnealedLangevin, Ddim, DpmSolver2M, DpmSolver2MSde, DpmSolver3M,
+    DpmSolver3MSde, EdmSampler, GradientEstimation, GridSpec, LangevinStep, PredictorCorrector,
+    Problem, Rk45, SolverConfig, Unobserved, sample_prior,
 };
 
 use crate::families;
@@ -34,6 +35,18 @@ fn every_solver() -> Vec<SolverConfig> {
             epsilon_rel: 0.05,
             ..AdaptiveSde::default()
         }),
+        SolverConfig::Ancestral(Ancestral::default()),
+        SolverConfig::Ddim(Ddim::default()),
+        SolverConfig::Ddim(Ddim {
+            eta: 0.5,
+            clip: Some(2.0),
+        }),
+        SolverConfig::GradientEstimation(GradientEstimation::default()),
+        SolverConfig::PredictorCorrector(PredictorCorrector::default()),
+        SolverConfig::DpmSolver2M(DpmSolver2M::default()),
+        SolverConfig::DpmSolver3M(DpmSolver3M::default()),
+        SolverConfig::DpmSolver2MSde(DpmSolver2MSde::default()),
+        SolverConfig::DpmSolver3MSde(DpmSolver3MSde::default()),
     ]
 }
 

@@ -4,8 +4,9 @@ use ndarray::Array2;
 use sde_core::SdeConfig;
 use serde::{Deserialize, Serialize};
 use solvers::{
-    AnnealedLangevin, EdmSampler, FlowVariable, GridConfig, GridSpec, LangevinStep, LastStep, Rk45,
-    SolverConfig,
+    Ancestral, AncestralVariance, AnnealedLangevin, Corrector, Curvature, DpmSolver2MSde,
+    DpmSolver3M, EdmSampler, FlowVariable, GridConfig, GridSpec, LangevinStep, LastStep, Predictor,
+    PredictorCorrector, Rk45, Slope, SolverConfig,
 };
 
 /// A section of a configuration file.
@@ -34,6 +35,26 @@ fn every_solver_survives_a_round_trip_through_toml() {
     solvers.push(SolverConfig::Rk45(Rk45 {
         variable: FlowVariable::LogSigma,
         ..Rk45::with_tolerance(1e-7)
+    }));
+    solvers.push(SolverConfig::Ancestral(Ancestral {
+        variance: AncestralVariance::Large,
+        clip: Some(1.0),
+    }));
+    solvers.push(SolverConfig::PredictorCorrector(PredictorCorrector {
+        predictor: Predictor::None,
+        corrector: Corrector::Langevin { r: 0.1, steps: 2 },
+    }));
+    solvers.push(SolverConfig::PredictorCorrector(PredictorCorrector {
+        predictor: Predictor::Ancestral,
+        corrector: Corrector::None {},
+    }));
+    solvers.push(SolverConfig::DpmSolver2MSde(DpmSolver2MSde {
+        eta: 0.3,
+        s_noise: 1.01,
+        slope: Slope::Heun,
+    }));
+    solvers.push(SolverConfig::DpmSolver3M(DpmSolver3M {
+        curvature: Curvature::Exact,
     }));
     for solver in solvers {
         for grid in GridConfig::NAMES {
@@ -69,6 +90,13 @@ fn a_name_alone_is_the_published_solver() {
         s_noise: 1.0,
     };
     assert_eq!(edm, SolverConfig::Edm(expected));
+    let langevin = "name = 'predictor-corrector'\ncorrector = { rule = 'langevin', steps = 2 }";
+    let found: SolverConfig = toml::from_str(langevin).unwrap();
+    let expected = PredictorCorrector {
+        corrector: Corrector::Langevin { r: 0.16, steps: 2 },
+        ..PredictorCorrector::default()
+    };
+    assert_eq!(found, SolverConfig::PredictorCorrector(expected));
 }
 
 #[test]
@@ -83,6 +111,11 @@ fn a_field_that_a_solver_or_a_grid_does_not_have_is_an_error() {
         "name = 'rk45'\ntolerance = 1e-5",
         "name = 'rk45'\ncontrol = { gain = 1 }",
         "name = 'adaptive-sde'\nrtol = 0.01",
+        "name = 'ddim'\ngamma = 2",
+        "name = 'dpm-solver++-2m'\neta = 1",
+        "name = 'dpm-solver++-3m-sde'\nslope = 'heun'",
+        "name = 'predictor-corrector'\ncorrector = { rule = 'none', steps = 1 }",
+        "name = 'predictor-corrector'\ncorrector = { rule = 'langevin', snr = 0.16 }",
     ] {
         assert!(toml::from_str::<SolverConfig>(text).is_err(), "{text}");
     }

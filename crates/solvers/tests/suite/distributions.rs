@@ -12,8 +12,8 @@ use sde_core::noise::{CounterNoise, Noise, Role};
 use sde_core::worlds::GaussianMixture;
 use sde_core::{AffineSde, Marginal, Prior, Score, Sigma, StepIndex, Time};
 use solvers::{
-    AnnealedLangevin, EdmSampler, EulerMaruyama, GridConfig, GridSpec, LangevinStep, LastStep,
-    Problem, Solver, Unobserved,
+    Ancestral, AnnealedLangevin, DpmSolver2MSde, EdmSampler, EulerMaruyama, GridConfig, GridSpec,
+    LangevinStep, LastStep, Problem, Solver, SolverConfig, Unobserved,
 };
 
 use crate::families;
@@ -61,6 +61,15 @@ impl Sampler {
             solver: Box::new(solver),
             spacing: Some(GridConfig::karras()),
             steps: 128,
+        }
+    }
+
+    /// A solver that adds noise by itself, on its default grid.
+    fn of(config: SolverConfig, family: &str, steps: usize) -> Self {
+        Self {
+            solver: config.build().unwrap(),
+            spacing: Some(config.default_grid(family)),
+            steps,
         }
     }
 
@@ -131,6 +140,18 @@ fn edm_with_churn_samples_the_mixtures_under_every_family() {
 fn annealed_langevin_samples_the_mixtures_under_vp_and_ve() {
     let (vp, ve) = (VariancePreserving::default(), VarianceExploding::default());
     Sampler::annealed_langevin().check_on(vec![Box::new(vp), Box::new(ve)]);
+}
+
+/// The others are these on another family (`coefficient_rules`), or with another variance of weak order 1.
+#[test]
+fn ancestral_sampling_and_dpm_solver_sample_the_mixtures_under_vp_and_ve() {
+    let ancestral = SolverConfig::Ancestral(Ancestral::default());
+    let two = SolverConfig::DpmSolver2MSde(DpmSolver2MSde::default());
+    for (config, steps) in [(ancestral, 500), (two, 128)] {
+        let (vp, ve) = (VariancePreserving::default(), VarianceExploding::default());
+        Sampler::of(config, "vp", steps).check_on(vec![Box::new(vp)]);
+        Sampler::of(config, "ve", steps).check_on(vec![Box::new(ve)]);
+    }
 }
 
 #[test]

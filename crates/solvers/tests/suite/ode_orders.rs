@@ -2,45 +2,51 @@
 #![allow(clippy::print_stdout)]
 
 use ndarray::Array2;
+use sde_core::AffineSde;
+use sde_core::families::Brownian;
 use sde_core::noise::CounterNoise;
 use sde_core::worlds::GaussianMixture;
-use sde_core::{AffineSde, Marginal, Score, Sigma};
 use solvers::{
-    EdmSampler, EulerOde, GridConfig, GridSpec, HeunOde, LastStep, Order, Problem, Solver,
-    Unobserved, sample_prior,
+    Curvature, DpmSolver2M, DpmSolver3M, DpmSolver3MSde, GradientEstimation, GridConfig, GridSpec,
+    LastStep, Order, Problem, Slope, Solver, SolverConfig, Unobserved, sample_prior,
 };
 
-use crate::{families, regression::order};
+use crate::families;
+use crate::reference_flow::{distance, reference};
+use crate::regression::order;
 
 type X = Array2<f64>;
 
-/// The probability flow from T to t_min by the classical Runge-Kutta method on
-/// d(x/α)/d ln σ̃ = −σ̃ σ s(x, t), with σ̃ = σ/α: other variables, another grid, another method.
-fn reference(sde: &dyn AffineSde, world: &GaussianMixture, x: &X, steps: usize) -> X {
-    let score = world.under(sde);
-    let [first, last] = [sde.t_max(), sde.t_min_sampling()].map(|t| sde.marginal(t));
-    let log = |m: Marginal| m.sigma_ratio().0.ln();
-    let h = (log(last) - log(first)) / steps as f64;
-    let slope = |x: &X, log_sigma: f64| {
-        let t = sde.time_at_sigma(Sigma(log_sigma.exp()));
-        let m = sde.marginal(t);
-        score.score(&(m.alpha * x), t) * (-log_sigma.exp() * m.sigma)
-    };
-    let mut x = x / first.alpha;
-    for i in 0..steps {
-        let l = log(first) + i as f64 * h;
-        let k1 = slope(&x, l);
-        let k2 = slope(&(&x + &(0.5 * h * &k1)), l + 0.5 * h);
-        let k3 = slope(&(&x + &(0.5 * h * &k2)), l + 0.5 * h);
-        let k4 = slope(&(&x + &(h * &k3)), l + h);
-        x = x + (h / 6.0) * (k1 + 2.0 * k2 + 2.0 * k3 + k4);
-    }
-    x * last.alpha
+/// Every solver that draws no noise with its published parameters, and what else has an order.
+fn deterministic() -> Vec<SolverConfig> {
+    let published = SolverConfig::NAMES.map(|name| name.parse::<SolverConfig>().unwrap());
+    let variants = [
+        SolverConfig::DpmSolver2M(DpmSolver2M { slope: Slope::Heun }),
+        SolverConfig::DpmSolver3M(DpmSolver3M {
+            curvature: Curvature::Exact,
+        }),
+        SolverConfig::GradientEstimation(GradientEstimation { gamma: 1.5 }),
+        SolverConfig::DpmSolver3MSde(DpmSolver3MSde {
+            eta: 0.0,
+            ..DpmSolver3MSde::default()
+        }),
+    ];
+    let all = published.into_iter().chain(variants);
+    all.filter(|s| !s.info().stochastic).collect()
 }
 
-/// The root mean square over `x` and `exact`, per sample.
-fn distance(x: &X, exact: &X) -> f64 {
-    ((x - exact).mapv(|d| d * d).sum() / x.nrows() as f64).sqrt()
+/// The order to expect of `config` on `sde`: what it states, with one exception. The first step of a method
+/// of order 3 knows one prediction, and so leaves an error h² dx̂₀/dλ at t_max. That is nothing where the
+/// noise is far above the data, but Brownian motion on [0, 100] begins at σ = 10, for data of radius 2.
+fn expected(config: SolverConfig, sde: &dyn AffineSde) -> f64 {
+    let Order::Ode(stated) = config.info().order else {
+        panic!("{config:?} states {}", config.info().order);
+    };
+    if stated == 3 && sde.name() == "brownian" {
+        2.65
+    } else {
+        f64::from(stated)
+    }
 }
 
 #[test]
@@ -48,20 +54,20 @@ fn every_ode_solver_has_the_order_it_states_on_every_family() {
     let world = GaussianMixture::eight_gaussians();
     let noise = CounterNoise::new(5);
     println!("RMS error on eight Gaussians, and the order fitted to it");
-    println!("family    grid     solver        N=128     256      512     1024   order");
+    println!(
+        "family    grid     solver                 N=128    256      512      1024       order"
+    );
     for sde in families::all() {
         let sde = sde.as_ref();
         let score = world.under(sde);
         let problem = Problem::new(sde, &score);
         let x_t = sample_prior(sde, &X::zeros((16, 2)), &noise);
         let exact = reference(sde, &world, &x_t, 2000);
-        let own = GridConfig::published(sde.name());
-        let cases: [(&dyn Solver<X>, GridConfig); 3] = [
-            (&EulerOde, own),
-            (&HeunOde, own),
-            (&EdmSampler::default(), GridConfig::karras()),
-        ];
-        for (solver, spacing) in cases {
+        for config in deterministic() {
+            let (solver, spacing) = (
+                config.build::<X>().unwrap(),
+                config.default_grid(sde.name()),
+            );
             let errors = [128, 256, 512, 1024].map(|steps| {
                 let grid = GridSpec::new(spacing, steps)
                     .ending_with(LastStep::Plain)
@@ -77,15 +83,36 @@ fn every_ode_solver_has_the_order_it_states_on_every_family() {
             let columns = errors.map(|(_, error)| format!("{error:.2e}")).join(" ");
             let (family, grid) = (sde.name(), spacing.name());
             println!(
-                "{family:9} {grid:8} {:10} {columns}   {measured:.3}",
+                "{family:9} {grid:8} {:22} {columns}   {measured:.3}",
                 info.name
             );
-            let Order::Ode(stated) = info.order else {
-                panic!("{} states {}", info.name, info.order);
-            };
-            assert!((measured - f64::from(stated)).abs() < 0.2);
+            let expected = expected(config, sde);
+            assert!((measured - expected).abs() < 0.2, "{config:?}: {measured}");
         }
     }
+}
+
+/// So it is not Brownian motion that costs the order.
+#[test]
+fn the_third_order_is_whole_on_brownian_motion_that_starts_far_above_the_data() {
+    let world = GaussianMixture::eight_gaussians();
+    let sde = Brownian { t_max: 6400.0 };
+    let score = world.under(&sde);
+    let problem = Problem::new(&sde, &score);
+    let noise = CounterNoise::new(5);
+    let x_t = sample_prior(&sde, &X::zeros((16, 2)), &noise);
+    let exact = reference(&sde, &world, &x_t, 4000);
+    let solver = DpmSolver3M {
+        curvature: Curvature::Exact,
+    };
+    let errors = [128, 256, 512].map(|steps| {
+        let spec = GridSpec::new(GridConfig::LogSnr {}, steps).ending_with(LastStep::Plain);
+        let grid = spec.build(&sde).unwrap();
+        let run = solver.solve(&problem, &grid, x_t.clone(), &noise, &mut Unobserved);
+        (steps, distance(&run.unwrap().x, &exact))
+    });
+    let measured = order(&errors);
+    assert!((measured - 3.0).abs() < 0.2, "{measured}");
 }
 
 #[test]

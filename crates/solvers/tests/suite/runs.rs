@@ -8,9 +8,11 @@ use sde_core::noise::CounterNoise;
 use sde_core::worlds::GaussianMixture;
 use sde_core::{AffineSde, StepIndex, Time};
 use solvers::{
-    AnnealedLangevin, EdmSampler, EulerMaruyama, EulerOde, FiniteCheck, GridConfig, GridSpec,
-    HeunOde, LangevinStep, LastStep, Observer, Problem, Progress, Solution, SolveError, Solver,
-    TimeGrid, Trajectory, Unobserved,
+    Ancestral, AnnealedLangevin, Corrector, Ddim, DpmSolver2M, DpmSolver2MSde, DpmSolver3M,
+    DpmSolver3MSde, EdmSampler, EulerMaruyama, EulerOde, FiniteCheck, GradientEstimation,
+    GridConfig, GridSpec, HeunOde, LangevinStep, LastStep, Observer, Predictor, PredictorCorrector,
+    Problem, Progress, Solution, SolveError, Solver, SolverConfig, TimeGrid, Trajectory,
+    Unobserved,
 };
 
 type X = Array2<f64>;
@@ -49,7 +51,11 @@ fn solve(
 #[test]
 fn the_number_of_evaluations_is_the_documented_one() {
     let sde = VariancePreserving::default();
-    let cases: [(&dyn Solver<X>, [usize; 2]); 6] = [
+    let langevin_alone = PredictorCorrector {
+        predictor: Predictor::None,
+        corrector: Corrector::Langevin { r: 0.16, steps: 3 },
+    };
+    let cases: [(&dyn Solver<X>, [usize; 2]); 14] = [
         // 18 steps, the last of which denoises; 18 steps to t_min.
         (&EulerMaruyama, [18, 18]),
         (&EulerOde, [18, 18]),
@@ -57,6 +63,14 @@ fn the_number_of_evaluations_is_the_documented_one() {
         (&EdmSampler::default(), [35, 36]),
         (&EdmSampler::imagenet64(), [35, 36]),
         (&langevin(4), [18 * 4 + 1, 19 * 4]),
+        (&Ancestral::default(), [18, 18]),
+        (&Ddim::default(), [18, 18]),
+        (&GradientEstimation::default(), [18, 18]),
+        (&DpmSolver2M::default(), [18, 18]),
+        (&DpmSolver3M::default(), [18, 18]),
+        (&DpmSolver3MSde::default(), [18, 18]),
+        (&PredictorCorrector::default(), [18 * 2, 18 * 2]),
+        (&langevin_alone, [18 * 3 + 1, 18 * 3]),
     ];
     for (solver, expected) in cases {
         for (last_step, expected) in [LastStep::Denoise, LastStep::Plain]
@@ -77,17 +91,19 @@ fn the_number_of_evaluations_is_the_documented_one() {
 #[test]
 fn one_evaluation_more_is_what_a_step_says_it_costs() {
     let sde = VariancePreserving::default();
-    let cases: [&dyn Solver<X>; 5] = [
-        &EulerMaruyama,
-        &EulerOde,
-        &HeunOde,
-        &EdmSampler::imagenet64(),
-        &langevin(7),
-    ];
+    let published = SolverConfig::NAMES.map(|name| name.parse::<SolverConfig>().unwrap());
+    let mut cases: Vec<Box<dyn Solver<X>>> =
+        published.into_iter().map(|s| s.build().unwrap()).collect();
+    cases.push(Box::new(EdmSampler::imagenet64()));
+    cases.push(Box::new(langevin(7)));
+    cases.push(Box::new(PredictorCorrector {
+        corrector: Corrector::Langevin { r: 0.16, steps: 4 },
+        ..PredictorCorrector::default()
+    }));
     for solver in cases {
         let [few, many] = [5, 6].map(|steps| {
             let grid = grid(&sde, steps, LastStep::Plain);
-            solve(solver, &grid, &mut Unobserved).unwrap().nfe
+            solve(solver.as_ref(), &grid, &mut Unobserved).unwrap().nfe
         });
         assert_eq!(
             many - few,
@@ -221,7 +237,75 @@ fn bad_input_is_an_error_and_not_a_panic() {
         steps_per_level,
         step,
     };
-    let wrong: [(Box<dyn Solver<X>>, &str); 9] = [
+    let corrected = |predictor, corrector| -> Box<dyn Solver<X>> {
+        Box::new(PredictorCorrector {
+            predictor,
+            corrector,
+        })
+    };
+    let corrector = |r, steps| Corrector::Langevin { r, steps };
+    let sde2 = DpmSolver2MSde::default();
+    let sde3 = DpmSolver3MSde::default();
+    let wrong: [(Box<dyn Solver<X>>, &str); 20] = [
+        (
+            Box::new(Ancestral {
+                clip: Some(0.0),
+                ..Ancestral::default()
+            }),
+            "solver `ancestral`: clip = 0",
+        ),
+        (
+            Box::new(Ddim {
+                eta: 1.5,
+                clip: None,
+            }),
+            "eta = 1.5",
+        ),
+        (
+            Box::new(Ddim {
+                eta: f64::NAN,
+                clip: None,
+            }),
+            "eta = NaN",
+        ),
+        (
+            Box::new(Ddim {
+                eta: 0.0,
+                clip: Some(f64::INFINITY),
+            }),
+            "clip = inf",
+        ),
+        (
+            Box::new(GradientEstimation { gamma: f64::NAN }),
+            "gamma = NaN",
+        ),
+        (
+            corrected(Predictor::None, Corrector::None {}),
+            "nothing is sampled",
+        ),
+        (
+            corrected(Predictor::Ancestral, corrector(0.0, 1)),
+            "corrector.r = 0",
+        ),
+        (
+            corrected(Predictor::Ancestral, corrector(f64::INFINITY, 1)),
+            "corrector.r = inf",
+        ),
+        (
+            corrected(Predictor::Ancestral, corrector(0.16, 0)),
+            "corrector.steps = 0",
+        ),
+        (
+            Box::new(DpmSolver2MSde { eta: -0.1, ..sde2 }),
+            "solver `dpm-solver++-2m-sde`: eta = -0.1",
+        ),
+        (
+            Box::new(DpmSolver3MSde {
+                s_noise: f64::NAN,
+                ..sde3
+            }),
+            "s_noise = NaN",
+        ),
         (
             Box::new(EdmSampler {
                 s_churn: -1.0,
