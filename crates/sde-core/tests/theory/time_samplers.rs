@@ -6,7 +6,7 @@ use sde_core::noise::{Role, generator};
 use sde_core::objective::TimeSampler;
 use sde_core::{AffineSde, Sigma, Time};
 
-use crate::processes::published;
+use crate::processes::published_smooth;
 use crate::quadrature::over_time;
 
 const T_MIN: Time = Time(1e-5);
@@ -38,7 +38,7 @@ fn integral(sde: &dyn AffineSde, t_min: Time) -> f64 {
 
 #[test]
 fn densities_integrate_to_one_and_log_normal_s_to_what_lies_inside() {
-    for sde in published() {
+    for sde in published_smooth() {
         let rule = over_time(&*sde, T_MIN, 400);
         for sampler in ALL {
             let times = sampler.over(&*sde, T_MIN).unwrap();
@@ -69,7 +69,7 @@ fn densities_integrate_to_one_and_log_normal_s_to_what_lies_inside() {
 #[test]
 fn draws_fall_where_the_density_says() {
     let n = 4000;
-    for sde in published() {
+    for sde in published_smooth() {
         let rule = over_time(&*sde, T_MIN, 400);
         for sampler in ALL {
             let times = sampler.over(&*sde, T_MIN).unwrap();
@@ -94,7 +94,7 @@ fn draws_fall_where_the_density_says() {
 
 #[test]
 fn importance_sampling_is_uniform_in_the_log_snr_and_goes_as_g_squared_over_sigma_squared() {
-    for sde in published() {
+    for sde in published_smooth() {
         let times = TimeSampler::Importance.over(&*sde, T_MIN).unwrap();
         let ratio = |t: Time| {
             let speed = (sde.diffusion(t) / sde.marginal(t).sigma).powi(2);
@@ -166,7 +166,7 @@ fn stratified_times_fall_one_into_each_part_and_share_a_shift() {
 #[test]
 fn every_sampler_estimates_the_same_integral_of_any_weighting() {
     let n = 4000;
-    for sde in published() {
+    for sde in published_smooth() {
         let rule = over_time(&*sde, T_MIN, 800);
         let exact = integral(&*sde, T_MIN);
         let length = sde.t_max().0 - T_MIN.0;
@@ -197,7 +197,7 @@ fn every_sampler_estimates_the_same_integral_of_any_weighting() {
 
 #[test]
 fn importance_sampling_has_the_least_variance_for_the_likelihood_weighting() {
-    for sde in published() {
+    for sde in published_smooth() {
         let rule = over_time(&*sde, T_MIN, 800);
         let exact = integral(&*sde, T_MIN);
         let variance = |sampler: TimeSampler| -> f64 {

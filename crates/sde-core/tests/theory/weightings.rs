@@ -7,7 +7,7 @@ use sde_core::{AffineSde, Prediction, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::densities::derivative;
-use crate::processes::{any_config, published};
+use crate::processes::{any_config, any_smooth_config, published};
 
 const SIGMA_DATA: f64 = 0.5;
 
@@ -93,7 +93,7 @@ fn simple_is_one_and_sigma_squared_is_simple_for_the_noise() {
 proptest! {
     #[test]
     fn the_likelihood_weight_is_the_fall_of_the_snr_on_x0(
-        config in any_config(),
+        config in any_smooth_config(),
         fraction in 0.01..0.99,
     ) {
         // Kingma et al. 2021: −d SNR/dt.

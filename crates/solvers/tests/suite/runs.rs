@@ -92,8 +92,11 @@ fn the_number_of_evaluations_is_the_documented_one() {
 fn one_evaluation_more_is_what_a_step_says_it_costs() {
     let sde = VariancePreserving::default();
     let published = SolverConfig::NAMES.map(|name| name.parse::<SolverConfig>().unwrap());
-    let mut cases: Vec<Box<dyn Solver<X>>> =
-        published.into_iter().map(|s| s.build().unwrap()).collect();
+    // Those that choose their own steps care nothing for the grid's.
+    let fixed = published
+        .into_iter()
+        .filter(|s| s.with_tolerance(1.0).is_none());
+    let mut cases: Vec<Box<dyn Solver<X>>> = fixed.map(|s| s.build().unwrap()).collect();
     cases.push(Box::new(EdmSampler::imagenet64()));
     cases.push(Box::new(langevin(7)));
     cases.push(Box::new(PredictorCorrector {
