@@ -34,7 +34,7 @@ pub fn gradient(error: f64, u: f64) -> (f64, f64) {
     (precision, 1.0 - error * precision)
 }
 
-/// The u of smallest expected [`loss`], ln E[error]; there the loss is 1 + ln E[error].
+/// The u of smallest expected [`loss`], the logarithm of the mean error; there the loss is 1 + u.
 #[must_use]
 pub fn optimum(mean_error: f64) -> f64 {
     mean_error.ln()

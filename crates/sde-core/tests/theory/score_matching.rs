@@ -9,7 +9,7 @@ use sde_core::noise::{CounterNoise, Noise, Role};
 use sde_core::objective::score_matching::{denoising, explicit, implicit, sliced};
 use sde_core::objective::{Divergence, Probe, WithVjp, score_and_divergence};
 use sde_core::worlds::{ExactScore, GaussianMixture};
-use sde_core::{AffineSde, Marginal, StepIndex, Time};
+use sde_core::{AffineSde, DifferentiableScore, Marginal, StepIndex, Time};
 
 use crate::quadrature::{mixture, standard_normal, sum, with_noise};
 
@@ -135,6 +135,9 @@ fn they_differ_by_constants_in_the_plane() {
     }
 }
 
+/// An objective of a score, a value a sample.
+type Form<'a> = dyn Fn(&ExactScore<'_>) -> Vec<f64> + 'a;
+
 /// The mean of draws and its standard error.
 fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let values: Vec<f64> = values.collect();
@@ -159,7 +162,7 @@ fn by_draws_every_form_prefers_one_score_to_another_by_the_same_amount() {
         .map(|(mean, std)| GaussianMixture::gaussian(mean, std).unwrap());
     let [a, b] = [a.under(&sde), b.under(&sde)];
     let step = StepIndex(1);
-    let forms: [(&str, &dyn Fn(&ExactScore<'_>) -> Vec<f64>); 7] = [
+    let forms: [(&str, &Form<'_>); 7] = [
         ("explicit", &|s| explicit(s, &world.under(&sde), &x, &times)),
         ("denoising", &|s| denoising(s, &sde, &x0, &epsilon, &times)),
         ("implicit", &|s| {
@@ -206,12 +209,7 @@ fn by_draws_every_form_prefers_one_score_to_another_by_the_same_amount() {
 }
 
 /// s = J x with this Jacobian at every point.
-fn linear(
-    jacobian: &Array2<f64>,
-) -> WithVjp<
-    impl Fn(&Array2<f64>, Time) -> Array2<f64>,
-    impl Fn(&Array2<f64>, &[Time], &Array2<f64>) -> Array2<f64>,
-> {
+fn linear(jacobian: &Array2<f64>) -> impl DifferentiableScore<Array2<f64>> {
     let (there, back) = (jacobian.clone(), jacobian.clone());
     WithVjp {
         score: move |x: &Array2<f64>, _: Time| x.dot(&there.t()),
