@@ -91,7 +91,6 @@ fn ancestral_sampling_follows_algorithm_2_of_ddpm_line_by_line() {
             variance,
             clip: None,
         };
-        // The formulas of the paper cancel 12 digits of 1 − ᾱ_t/ᾱ_s to 10.
         let error = distance(&solve(&solver, &chain, &grid), &x);
         assert!(error < 1e-12, "{error:e}");
     }
@@ -188,26 +187,23 @@ fn gradient_estimation_follows_algorithm_2_line_by_line_under_every_family() {
             let world = world();
             let mut x = start(sde, &grid) / sde.marginal(grid.start()).alpha;
             let mut before: Option<X> = None;
-            for i in 0..LEVELS.len() {
-                let noised = Marginal {
-                    alpha: 1.0,
-                    sigma: LEVELS[i],
-                };
+            for (i, &sigma) in LEVELS.iter().enumerate() {
+                let noised = Marginal { alpha: 1.0, sigma };
                 let mut epsilon = x.clone();
                 for (mut epsilon, x) in epsilon.outer_iter_mut().zip(x.outer_iter()) {
                     let mean = world.posterior_mean(noised, x);
-                    epsilon.assign(&((&x - &mean) / LEVELS[i]));
+                    epsilon.assign(&((&x - &mean) / sigma));
                 }
                 let Some(&next) = LEVELS.get(i + 1) else {
                     // The last step is Tweedie's, as everywhere.
-                    x = x - LEVELS[i] * epsilon;
+                    x = x - sigma * epsilon;
                     break;
                 };
                 let average = match &before {
                     None => epsilon.clone(),
                     Some(before) => gamma * &epsilon + (1.0 - gamma) * before,
                 };
-                x = x + (next - LEVELS[i]) * average;
+                x = x + (next - sigma) * average;
                 before = Some(epsilon);
             }
             let found = solve(&GradientEstimation { gamma }, sde, &grid);
