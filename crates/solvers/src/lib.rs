@@ -55,3 +55,8 @@ pub use solver::{
 #[cfg(all(doctest, feature = "ndarray"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So are the primer's.
+#[cfg(all(doctest, feature = "ndarray"))]
+#[doc = include_str!("../../../docs/primer.md")]
+struct Primer;
