@@ -28,7 +28,7 @@ pub struct Cloud {
     pub title: String,
     /// Half the side of the square around 0 that is shown.
     pub half: f64,
-    /// The points, shape `[N, 2]`.
+    /// The points, shape `[N, 2]`; the first 800 are drawn.
     pub points: Array2<f64>,
     /// What they should be distributed as, of two dimensions.
     pub density: GaussianMixture,
@@ -51,6 +51,8 @@ pub struct Shares {
 const WIDTH: u32 = 960;
 /// The narrowest panel with ticks; narrower ones have room for their points only.
 const TICKS_FROM: u32 = 240;
+/// The most points of a panel.
+const DRAWN: usize = 800;
 /// What a caption takes of a panel's height.
 const CAPTION: u32 = 28;
 /// What the ticks of a panel take beside and below it.
@@ -109,7 +111,9 @@ fn cloud(area: &Area<'_>, shown: &Cloud, ticks: bool) -> Result<()> {
         .disable_mesh()
         .draw()?;
     let pairs = shown.points.outer_iter().map(|point| (point[0], point[1]));
-    let within = pairs.filter(|(x, y)| x.abs() < half && y.abs() < half);
+    let within = pairs
+        .take(DRAWN)
+        .filter(|(x, y)| x.abs() < half && y.abs() < half);
     let dot = washed(ORANGE, 0.7).filled();
     chart.draw_series(within.map(|pair| Circle::new(pair, px(1), dot)))?;
     let frame = INK.stroke_width(px(1) as u32);
@@ -119,6 +123,8 @@ fn cloud(area: &Area<'_>, shown: &Cloud, ticks: bool) -> Result<()> {
 
 /// Cells of the density's shading along each side.
 const CELLS: usize = 120;
+/// Steps of its colours.
+const LEVELS: f64 = 12.0;
 
 fn shade(chart: &mut Plane<'_, '_>, half: f64, density: &GaussianMixture) -> Result<()> {
     let step = 2.0 * half / CELLS as f64;
@@ -128,10 +134,14 @@ fn shade(chart: &mut Plane<'_, '_>, half: f64, density: &GaussianMixture) -> Res
     });
     let most = density.iter().fold(0.0f64, |most, &value| most.max(value));
     let cells = density.indexed_iter().map(|((i, j), &value)| {
-        let corner = |sign: f64| (at(i) + sign * 0.5 * step, at(j) + sign * 0.5 * step);
-        // The square root shows the tails, too.
-        let color = ramp((value / most.max(f64::MIN_POSITIVE)).sqrt());
-        Rectangle::new([corner(-1.0), corner(1.0)], color.filled())
+        // A little too large, for the next cell to paint over: no gaps are left by rounding.
+        let corner = |by: f64| (at(i) + by * step, at(j) + by * step);
+        let end = |end: f64| end.min(half);
+        let (right, top) = corner(0.9);
+        // The square root shows the tails, too. Levels are steps, which a PNG stores in little room.
+        let level = (value / most.max(f64::MIN_POSITIVE)).sqrt();
+        let color = ramp((LEVELS * level).round() / LEVELS);
+        Rectangle::new([corner(-0.5), (end(right), end(top))], color.filled())
     });
     chart.draw_series(cells)?;
     Ok(())

@@ -5,7 +5,7 @@ use crate::place::{Place, of_repository, says};
 /// Every figure with its size.
 const FIGURES: [(&str, (u32, u32)); 6] = [
     ("langevin", (960, 300)),
-    ("annealed", (960, 660)),
+    ("annealed", (960, 716)),
     ("ddpm", (960, 484)),
     ("sde", (960, 444)),
     ("schedules", (960, 416)),

@@ -12,7 +12,7 @@ use crate::failure::Fault;
 use crate::pictures::{Cloud, Panel, Picture, mosaic};
 
 /// Points.
-const COUNT: usize = 2000;
+const COUNT: usize = 1500;
 /// N, the number of steps of the chain.
 const STEPS: usize = 1000;
 /// The steps that are shown.

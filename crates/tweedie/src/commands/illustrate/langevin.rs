@@ -14,8 +14,10 @@ use crate::pictures::{Cloud, Panel, Picture, Shares, mosaic};
 const COUNT: usize = 2000;
 /// h of x ← x + h s + √(2h) z: a tenth of a mode's variance.
 const STEP: f64 = 0.004;
+/// The standard deviation of the starting points.
+const START: f64 = 2.0;
 /// Steps of the long run.
-const LONG: usize = 2000;
+const LONG: usize = 1000;
 /// Steps of the states that are shown.
 const SHOWN: [usize; 3] = [0, 20, LONG];
 
@@ -33,7 +35,7 @@ pub fn picture() -> Result<Picture> {
         .map(|(title, points)| {
             Panel::Cloud(Cloud {
                 title,
-                half: 3.4,
+                half: 4.6,
                 points: points.clone(),
                 density: world.clone(),
             })
@@ -57,7 +59,8 @@ fn states() -> Result<[Array2<f64>; 3]> {
     let score = world.under(&data);
     let noise = CounterNoise::new(SEED);
     let like = Array2::zeros((COUNT, 2));
-    let mut x: Array2<f64> = noise.standard_normal(&like, StepIndex(0), Role::Prior);
+    let start: Array2<f64> = noise.standard_normal(&like, StepIndex(0), Role::Prior);
+    let mut x = start.scale(START);
     let mut kept = vec![x.clone()];
     for step in 0..LONG {
         let z = noise.standard_normal(&x, StepIndex(step), Role::Langevin);

@@ -73,7 +73,7 @@ pub fn picture(sde: &dyn AffineSde) -> Result<Picture> {
             },
             CurvePanel {
                 x_name: "steps (log scale)".into(),
-                y_name: "largest |accumulated − closed form| (log scale)".into(),
+                y_name: "largest error, nats (log scale)".into(),
                 log: (true, true),
                 curves: vec![errors(2, Method::Heun)?, errors(3, Method::Rk4)?],
             },

@@ -16,7 +16,7 @@ use crate::pictures::{Picture, ProcessPanel, ProcessPlot, process_plot};
 /// Steps of every path.
 const STEPS: usize = 600;
 /// SDE paths of each direction.
-const PATHS: usize = 6;
+const PATHS: usize = 4;
 /// Curves of the flow: the quantiles (k + ½)/7.
 const CURVES: usize = 7;
 /// Exact samples whose order statistics are those quantiles.
