@@ -28,7 +28,7 @@ pub struct Cloud {
     pub title: String,
     /// Half the side of the square around 0 that is shown.
     pub half: f64,
-    /// The points, shape `[N, 2]`; the first 800 are drawn.
+    /// The points, shape `[N, 2]`; the first 600 are drawn.
     pub points: Array2<f64>,
     /// What they should be distributed as, of two dimensions.
     pub density: GaussianMixture,
@@ -52,7 +52,7 @@ const WIDTH: u32 = 960;
 /// The narrowest panel with ticks; narrower ones have room for their points only.
 const TICKS_FROM: u32 = 240;
 /// The most points of a panel.
-const DRAWN: usize = 800;
+const DRAWN: usize = 600;
 /// What a caption takes of a panel's height.
 const CAPTION: u32 = 28;
 /// What the ticks of a panel take beside and below it.
