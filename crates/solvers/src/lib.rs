@@ -107,3 +107,8 @@ pub use transition::Transition;
 #[cfg(all(doctest, feature = "ndarray"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So are the primer's.
+#[cfg(all(doctest, feature = "ndarray"))]
+#[doc = include_str!("../../../docs/primer.md")]
+struct Primer;

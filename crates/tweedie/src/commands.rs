@@ -2,6 +2,7 @@
 
 pub mod devices;
 pub mod evaluate;
+pub mod illustrate;
 pub mod inspect;
 pub mod likelihood;
 pub mod sample;

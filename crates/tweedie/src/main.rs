@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{devices, evaluate, inspect, likelihood, sample, train};
+use crate::commands::{devices, evaluate, illustrate, inspect, likelihood, sample, train};
 
 /// Train and sample score-based diffusion models, on whatever device is at hand.
 #[derive(Debug, Parser)]
@@ -63,6 +63,8 @@ enum Verb {
     Likelihood(likelihood::LikelihoodArgs),
     /// Show an experiment's process, model and noised data before it is run
     Inspect(inspect::InspectArgs),
+    /// Draw a figure of the theory primer, from worlds whose score is exact
+    Illustrate(illustrate::IllustrateArgs),
     /// List what this program can run on, and how to get what is missing
     Devices(devices::DevicesArgs),
 }
@@ -97,6 +99,7 @@ fn run(cli: &Cli) -> Result<()> {
         Verb::Evaluate(args) => evaluate::run(args),
         Verb::Likelihood(args) => likelihood::run(args),
         Verb::Inspect(args) => inspect::run(args),
+        Verb::Illustrate(args) => illustrate::run(args),
         Verb::Devices(args) => devices::run(args),
     }
 }

@@ -73,7 +73,7 @@ pub fn nfe_plot(plot: &NfePlot) -> Result<Picture> {
     })
 }
 
-fn color(index: usize) -> RGBColor {
+pub(super) fn color(index: usize) -> RGBColor {
     COLORS[index % COLORS.len()]
 }
 
