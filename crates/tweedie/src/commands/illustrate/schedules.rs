@@ -16,7 +16,7 @@ pub fn picture() -> Result<Picture> {
         panel("σ (log scale)", true),
         panel("log-SNR, ln α²/σ²", false),
     ];
-    for (index, kind) in SdeConfig::KINDS.iter().enumerate() {
+    for (index, kind) in continuous().enumerate() {
         let sde = process(kind)?;
         let end = sde.t_max().0;
         let marginals = (1..=POINTS).map(|i| {
@@ -36,13 +36,18 @@ pub fn picture() -> Result<Picture> {
     }
     curve_plot(&CurvePlot {
         title: "every process with its published parameters".into(),
-        legend: SdeConfig::KINDS
-            .iter()
+        legend: continuous()
             .enumerate()
-            .map(|(index, kind)| ((*kind).to_owned(), Look::of_many(index)))
+            .map(|(index, kind)| (kind.to_owned(), Look::of_many(index)))
             .collect(),
         panels: panels.into(),
     })
+}
+
+/// Every kind but the chains, whose curves lie upon those of the processes that they become.
+fn continuous() -> impl Iterator<Item = &'static str> {
+    let kinds = SdeConfig::KINDS.into_iter();
+    kinds.filter(|kind| !matches!(*kind, "ddpm" | "smld"))
 }
 
 fn panel(y_name: &str, log_y: bool) -> CurvePanel {
