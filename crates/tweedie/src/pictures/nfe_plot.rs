@@ -73,6 +73,14 @@ pub fn nfe_plot(plot: &NfePlot) -> Result<Picture> {
     })
 }
 
+/// A point of a curve: hollow where the colours begin again.
+fn dot<C>(at: C, index: usize) -> Circle<C, i32> {
+    match index < COLORS.len() {
+        true => Circle::new(at, px(4), color(index).filled()),
+        false => Circle::new(at, px(4), color(index).stroke_width(px(2) as u32)),
+    }
+}
+
 pub(super) fn color(index: usize) -> RGBColor {
     COLORS[index % COLORS.len()]
 }
@@ -90,6 +98,7 @@ fn names(area: &Area<'_>, solvers: &[(String, bool)]) -> Result<()> {
             let ends = vec![(px(6) + 2 * from, y), (px(6) + 2 * to, y)];
             area.draw(&PathElement::new(ends, stroke))?;
         }
+        area.draw(&dot((px(6) + 30, y), index))?;
         area.draw(&Text::new(name.as_str(), (px(46), y), style.clone()))?;
     }
     let y = px(20 + LINE * (solvers.len() as u32 + 1));
@@ -147,8 +156,7 @@ fn panel(area: &Area<'_>, measured: &NfePanel, plot: &NfePlot) -> Result<()> {
         } else {
             chart.draw_series(LineSeries::new(curve, stroke))?;
         }
-        let dot = |at| Circle::new(at, px(3), color(index).filled());
-        chart.draw_series(dots.into_iter().map(dot))?;
+        chart.draw_series(dots.into_iter().map(|at| dot(at, index)))?;
     }
     Ok(())
 }

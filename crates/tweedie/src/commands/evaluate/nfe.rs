@@ -11,7 +11,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use sde_core::{AffineSde, SdeConfig};
 use serde_json::json;
-use solvers::{GridConfig, GridSpec, LastStep, SolverConfig, TimeGrid};
+use solvers::{AdaptiveSde, GridConfig, GridSpec, LastStep, Rk45, SolverConfig, TimeGrid};
 
 use self::table::{Curve, Point, csv, tables};
 use super::super::sample::{ModelArgs, at_least, grid_parser, solver_parser};
@@ -207,16 +207,25 @@ fn compare(args: &NfeArgs, subject: &dyn Subject, folder: &Path) -> Result<()> {
                 .build(subject.sde())?;
             match subject.run(solver, &grid) {
                 Ok(Outcome { nfe, .. }) if tolerance.is_some() && nfe > largest => break,
-                Ok(Outcome { nfe, values }) => curve.points.push(Point {
-                    budget: budget.unwrap_or_else(|| {
-                        let enough = budgets.iter().find(|&&budget| nfe <= budget);
-                        enough.copied().unwrap_or(largest)
-                    }),
-                    steps,
-                    tolerance,
-                    nfe,
-                    values,
-                }),
+                Ok(Outcome { nfe, values }) => {
+                    // Of two tolerances at the same cost the smaller one counts.
+                    curve.points.retain(|point| point.nfe != nfe);
+                    curve.points.push(Point {
+                        budget: budget.unwrap_or_else(|| {
+                            let enough = budgets.iter().find(|&&budget| nfe <= budget);
+                            enough.copied().unwrap_or(largest)
+                        }),
+                        steps,
+                        tolerance,
+                        nfe,
+                        values,
+                    });
+                }
+                // It would have taken more steps than it may.
+                Err(error) if tolerance.is_some() => {
+                    tracing::info!("{} at tolerance {tolerance:?}: {error:#}", info.name);
+                    break;
+                }
                 // One solver that fails is a result, not the end of the others.
                 Err(error) => note(format!("{} in {steps} steps: {error:#}", info.name)),
             }
@@ -261,13 +270,31 @@ struct Effort {
 /// Tolerances of solvers that choose their own steps, until they cost too much.
 const TOLERANCES: [f64; 9] = [1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001, 1e-4];
 
+/// The solver, held to the steps that the largest budget suffices for: one that needs more would take
+/// minutes for a point that is not shown.
+fn at_most(solver: SolverConfig, budgets: &[usize]) -> SolverConfig {
+    let largest = budgets.last().copied().unwrap_or_default();
+    let max_steps = (largest / solver.info().nfe_per_step.max(1)).max(1);
+    match solver {
+        SolverConfig::Rk45(solver) => SolverConfig::Rk45(Rk45 {
+            max_steps,
+            ..solver
+        }),
+        SolverConfig::AdaptiveSde(solver) => SolverConfig::AdaptiveSde(AdaptiveSde {
+            max_steps,
+            ..solver
+        }),
+        other => other,
+    }
+}
+
 /// What to try of a solver for these budgets.
 fn efforts(solver: SolverConfig, budgets: &[usize], last_step: LastStep) -> Vec<Effort> {
     let adaptive: Vec<Effort> = TOLERANCES
         .into_iter()
         .filter_map(|tolerance| {
             Some(Effort {
-                solver: solver.with_tolerance(tolerance)?,
+                solver: at_most(solver.with_tolerance(tolerance)?, budgets),
                 // The fewest that a grid has: they do not matter to what it costs.
                 steps: 2,
                 tolerance: Some(tolerance),
