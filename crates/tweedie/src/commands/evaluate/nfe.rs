@@ -13,7 +13,9 @@ use ndarray::Array2;
 use sde_core::noise::CounterNoise;
 use sde_core::{AffineSde, SdeConfig, Time};
 use serde_json::json;
-use solvers::{AdaptiveSde, GridConfig, GridSpec, LastStep, Rk45, SolverConfig, TimeGrid};
+use solvers::{
+    AdaptiveSde, GridConfig, GridSpec, LastStep, Problem, Rk45, SolverConfig, TimeGrid, Unobserved,
+};
 
 use self::table::{Curve, Point, csv, tables};
 use super::super::sample::{ModelArgs, at_least, grid_parser, solver_parser};
