@@ -17,6 +17,7 @@ pub enum WorldName {
     /// Eight Gaussians of standard deviation 0.2 on a circle of radius 2
     EightGaussians,
     /// Eight Gaussians of standard deviation 0.3 around standard normal centres, in 64 dimensions
+    #[value(name = "mixture-64")]
     Mixture64,
     /// One Gaussian of standard deviation 0.5 in the plane
     Gaussian,
