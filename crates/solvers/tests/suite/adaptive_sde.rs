@@ -11,8 +11,8 @@ use solvers::{
 };
 
 use crate::families;
-use crate::flows::distance;
 use crate::goodness_of_fit::{FALSE_ALARM, separated};
+use crate::reference_flow::distance;
 
 type X = Array2<f64>;
 

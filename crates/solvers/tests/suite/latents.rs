@@ -7,7 +7,7 @@ use sde_core::{State, StepIndex};
 use solvers::{Problem, Rk45, decode, encode, slerp};
 
 use crate::families;
-use crate::flows::distance;
+use crate::reference_flow::distance;
 
 type X = Array2<f64>;
 

@@ -2,15 +2,26 @@
 
 use ndarray::Array2;
 use sde_core::worlds::GaussianMixture;
-use sde_core::{AffineSde, Marginal, Score, Sigma};
+use sde_core::{AffineSde, Marginal, Score, Sigma, Time};
 
 type X = Array2<f64>;
 
-/// The probability flow from T to t_min by the classical Runge-Kutta method on
-/// d(x/α)/d ln σ̃ = −σ̃ σ s(x, t), with σ̃ = σ/α: other variables, another grid, another method.
+/// The probability flow from T to t_min, as [`between`].
 pub fn reference(sde: &dyn AffineSde, world: &GaussianMixture, x: &X, steps: usize) -> X {
+    between(sde, world, x, (sde.t_max(), sde.t_min_sampling()), steps)
+}
+
+/// The probability flow from one time to another by the classical Runge-Kutta method on
+/// d(x/α)/d ln σ̃ = −σ̃ σ s(x, t), with σ̃ = σ/α: other variables, another grid, another method.
+pub fn between(
+    sde: &dyn AffineSde,
+    world: &GaussianMixture,
+    x: &X,
+    (from, to): (Time, Time),
+    steps: usize,
+) -> X {
     let score = world.under(sde);
-    let [first, last] = [sde.t_max(), sde.t_min_sampling()].map(|t| sde.marginal(t));
+    let [first, last] = [from, to].map(|t| sde.marginal(t));
     let log = |m: Marginal| m.sigma_ratio().0.ln();
     let h = (log(last) - log(first)) / steps as f64;
     let slope = |x: &X, log_sigma: f64| {

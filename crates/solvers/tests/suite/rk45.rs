@@ -13,7 +13,7 @@ use solvers::{
 };
 
 use crate::families;
-use crate::flows::distance;
+use crate::reference_flow::distance;
 
 type X = Array2<f64>;
 

@@ -10,7 +10,8 @@ use solvers::{
     Unobserved, sample_prior, tableau,
 };
 
-use crate::flows::{distance, exact, exact_between};
+use crate::flows::{exact, exact_between};
+use crate::reference_flow::distance;
 use crate::{families, regression::order};
 
 type X = Array2<f64>;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
+use evaluation::sliced_wasserstein;
 use ndarray::Array2;
 use sde_core::noise::CounterNoise;
 use sde_core::{AffineSde, SdeConfig, Time};
@@ -117,6 +118,22 @@ pub trait Subject {
     fn measures(&self) -> Vec<Measured>;
     /// Runs a solver and measures its samples.
     fn run(&self, solver: SolverConfig, grid: &TimeGrid) -> Result<Outcome>;
+}
+
+/// Directions of the sliced Wasserstein distance.
+const PROJECTIONS: usize = 512;
+/// Sets of data whose distance to another such set is the least to be expected.
+const DRAWS: u64 = 8;
+
+/// The sliced Wasserstein distance of data to `reference`: the root of the mean square over several draws.
+fn usual_distance(reference: &Array2<f64>, data: impl Fn(u64) -> Array2<f64>) -> Result<f64> {
+    let squares: Vec<f64> = (0..DRAWS)
+        .map(|draw| {
+            let found = sliced_wasserstein(data(draw).view(), reference.view(), PROJECTIONS, 0)?;
+            Ok(found.squared)
+        })
+        .collect::<Result<_>>()?;
+    Ok((squares.iter().sum::<f64>() / DRAWS as f64).max(0.0).sqrt())
 }
 
 /// Compares solvers and writes the results.

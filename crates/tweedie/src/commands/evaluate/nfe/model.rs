@@ -8,18 +8,12 @@ use sde_core::AffineSde;
 use solvers::{LastStep, SolverConfig, TimeGrid};
 
 use super::super::digits::Digits;
-use super::{Measured, Outcome, Subject};
+use super::{Measured, Outcome, PROJECTIONS, Subject, usual_distance};
 use crate::config::DataConfig;
 use crate::dataset::points_of;
 use crate::failure::Fault;
 use crate::runs::Chosen;
 use crate::sampling::{Plan, Samples, default_batch, generate};
-
-/// Directions of the sliced Wasserstein distance.
-const PROJECTIONS: usize = 512;
-
-/// Sets of fresh points whose distance to another such set is the least to be expected.
-const DRAWS: u64 = 8;
 
 /// A checkpoint and what its samples are compared with.
 pub struct Trained {
@@ -67,16 +61,8 @@ impl Trained {
                     name.sample(count, seed).points.mapv(f64::from)
                 };
                 let reference = fresh(1);
-                let squares: Vec<f64> = (0..DRAWS)
-                    .map(|draw| {
-                        let other = fresh(2 + draw);
-                        let found =
-                            sliced_wasserstein(other.view(), reference.view(), PROJECTIONS, 0)?;
-                        Ok(found.squared)
-                    })
-                    .collect::<Result<_>>()?;
-                let floor = squares.iter().sum::<f64>() / DRAWS as f64;
-                Judged::Points(reference, floor.max(0.0).sqrt())
+                let floor = usual_distance(&reference, |draw| fresh(2 + draw))?;
+                Judged::Points(reference, floor)
             }
         };
         let manifest = chosen.checkpoint.manifest();

@@ -7,9 +7,9 @@ use ndarray::Array2;
 use sde_core::noise::{CounterNoise, Role, fill_standard_normal};
 use sde_core::worlds::GaussianMixture;
 use sde_core::{AffineSde, SdeConfig};
-use solvers::{GridConfig, GridSpec, LastStep, Problem, SolverConfig, TimeGrid, Unobserved};
+use solvers::{LastStep, Problem, Rk45, SolverConfig, TimeGrid, Unobserved};
 
-use super::{Measured, Outcome, Subject};
+use super::{Measured, Outcome, PROJECTIONS, Subject, usual_distance};
 
 /// A distribution of the data in closed form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,13 +40,8 @@ impl WorldName {
     }
 }
 
-/// Directions of the sliced Wasserstein distance.
-const PROJECTIONS: usize = 256;
-
 /// Exact samples that others are compared with.
 const REFERENCE: usize = 20_000;
-/// Sets of exact samples whose distance to another such set is the least to be expected.
-const DRAWS: u64 = 8;
 
 /// A world under a process, with starting points and where the exact flow takes them.
 pub struct World {
@@ -74,14 +69,8 @@ impl World {
         let exact = flow(&world, &*sde, &start)?;
         // Other seeds, other points.
         let fresh = world.sample_at(last, seed.wrapping_add(1), REFERENCE);
-        let distance = |draw: u64| {
-            let other = world.sample_at(last, seed.wrapping_add(2 + draw), count);
-            sliced_wasserstein(other.view(), fresh.view(), PROJECTIONS, 0)
-        };
-        let squares: Vec<f64> = (0..DRAWS)
-            .map(|draw| Ok(distance(draw)?.squared))
-            .collect::<Result<_>>()?;
-        let floor = (squares.iter().sum::<f64>() / DRAWS as f64).max(0.0).sqrt();
+        let other = |draw| world.sample_at(last, seed.wrapping_add(2 + draw), count);
+        let floor = usual_distance(&fresh, other)?;
         Ok(Self {
             name,
             world,
@@ -95,22 +84,12 @@ impl World {
     }
 }
 
-/// The probability flow, by a method of fourth order with a step far below any that is compared.
+/// The probability flow, to a tolerance far below any error that is compared.
 fn flow(world: &GaussianMixture, sde: &dyn AffineSde, x: &Array2<f64>) -> Result<Array2<f64>> {
     let score = world.under(sde);
-    let grid = GridSpec::new(GridConfig::LogSnr {}, 2000)
-        .ending_with(LastStep::Plain)
-        .build(sde)?;
-    let solver = SolverConfig::Edm(solvers::EdmSampler::default()).build::<Array2<f64>>()?;
-    let noise = CounterNoise::new(0);
-    let solved = solver.solve(
-        &Problem::new(sde, &score),
-        &grid,
-        x.clone(),
-        &noise,
-        &mut Unobserved,
-    )?;
-    Ok(solved.x)
+    let (problem, start, end) = (Problem::new(sde, &score), sde.t_max(), sde.t_min_sampling());
+    let exact = Rk45::with_tolerance(1e-9).transport(&problem, x.clone(), start, end)?;
+    Ok(exact.x)
 }
 
 impl Subject for World {
