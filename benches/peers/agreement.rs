@@ -75,7 +75,7 @@ fn agreement(case: &Case, batch: usize, device: &Device) -> Result<Agreement, Bo
         Tensor::from_data(TensorData::new(values, [batch]), device)
     };
     let mut x0 = Vec::new();
-    source.write_samples(&(0..batch).collect::<Vec<_>>(), &mut x0);
+    source.write_samples(&(0..batch).collect::<Vec<_>>(), &mut x0)?;
     let c_in = column(&|m| model.preconditioning.c_in(m)).reshape([batch, 1, 1, 1]);
     let c_noise = column(&|m| model.preconditioning.c_noise(m));
     let input = images(drawn.noisy.clone()) * c_in;
@@ -108,7 +108,7 @@ fn draw(
     let sde = case.sde.build()?;
     let objective = Objective::new(case.training.objective, sde, prediction, sigma_data)?;
     let indices: Vec<_> = (0..batch).collect();
-    let drawn = objective.draw(source, &indices, SEED, 0, 0, indices.len() as u64);
+    let drawn = objective.draw(source, &indices, SEED, 0, 0, indices.len() as u64)?;
     let mut noise = vec![0.0; drawn.noisy.len()];
     let len = noise.len() / batch;
     for (sample, noise) in noise.chunks_exact_mut(len).enumerate() {

@@ -59,7 +59,7 @@ impl Source for ImageSet {
         [channels, height, width]
     }
 
-    fn write_samples(&self, indices: &[usize], out: &mut Vec<f32>) {
+    fn write_samples(&self, indices: &[usize], out: &mut Vec<f32>) -> Result<(), DataError> {
         out.reserve(indices.len() * self.sample_shape().iter().product::<usize>());
         for &index in indices {
             let image = self.pixels.index_axis(Axis(0), index);
@@ -68,10 +68,16 @@ impl Source for ImageSet {
                 None => out.extend(image.iter().map(|&pixel| pixel_to_unit(pixel))),
             }
         }
+        Ok(())
     }
 
     fn label(&self, index: usize) -> Option<u8> {
         self.labels.as_ref()?.get(index).copied()
+    }
+
+    fn class_count(&self) -> usize {
+        let largest = self.labels.iter().flatten().max();
+        largest.map_or(0, |&label| usize::from(label) + 1)
     }
 }
 
@@ -117,7 +123,7 @@ mod tests {
     fn samples_are_appended_in_the_order_asked_for() {
         let set = ramp();
         let mut out = vec![42.0];
-        set.write_samples(&[2, 0, 2], &mut out);
+        set.write_samples(&[2, 0, 2], &mut out).unwrap();
         assert_eq!(out.len(), 1 + 3 * 16);
         assert_eq!(out[0], 42.0);
         let expected = |n: usize, offset: usize| ((n * 16 + offset) * 5) as f32 / 127.5 - 1.0;
@@ -139,8 +145,8 @@ mod tests {
         };
         assert!(!same.pixels.is_standard_layout());
         let (mut a, mut b) = (Vec::new(), Vec::new());
-        set.write_samples(&[0, 1, 2], &mut a);
-        same.write_samples(&[0, 1, 2], &mut b);
+        set.write_samples(&[0, 1, 2], &mut a).unwrap();
+        same.write_samples(&[0, 1, 2], &mut b).unwrap();
         assert_eq!(a, b);
         assert_eq!(same.sample_shape(), [2, 2, 4]);
     }

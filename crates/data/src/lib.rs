@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod augmentation;
 mod error;
 pub mod idx;
 mod images;
@@ -11,6 +12,7 @@ mod source;
 pub mod toys;
 mod unpack;
 
+pub use augmentation::AugmentationKey;
 pub use error::{Content, DataError};
 pub use images::{ImageSet, PIXEL_HALF_RANGE, pixel_to_unit, unit_to_pixel};
 pub use mnist::{Mnist, Split};

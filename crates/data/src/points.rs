@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, Axis};
 
+use crate::error::DataError;
 use crate::source::Source;
 
 /// Points `[N, 2]`, without classes.
@@ -20,11 +21,12 @@ impl Source for PointSet {
         [self.points.len_of(Axis(1)), 1, 1]
     }
 
-    fn write_samples(&self, indices: &[usize], out: &mut Vec<f32>) {
+    fn write_samples(&self, indices: &[usize], out: &mut Vec<f32>) -> Result<(), DataError> {
         out.reserve(indices.len() * self.points.len_of(Axis(1)));
         for &index in indices {
             out.extend(self.points.row(index).iter());
         }
+        Ok(())
     }
 
     fn label(&self, _index: usize) -> Option<u8> {
@@ -43,7 +45,7 @@ mod tests {
             points: array![[1.0, -2.0], [3.5, 4.0], [5.0, 6.0]],
         };
         let mut out = vec![0.25];
-        set.write_samples(&[2, 0], &mut out);
+        set.write_samples(&[2, 0], &mut out).unwrap();
         assert_eq!(out, [0.25, 5.0, 6.0, 1.0, -2.0]);
         assert_eq!(set.len(), 3);
         assert!(!set.is_empty());

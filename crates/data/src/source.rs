@@ -1,5 +1,8 @@
 //! What a training loop asks of a data set.
 
+use crate::augmentation::AugmentationKey;
+use crate::error::DataError;
+
 /// Samples by index, as the numbers that a network sees.
 pub trait Source: Send + Sync {
     /// The number of samples.
@@ -17,10 +20,42 @@ pub trait Source: Send + Sync {
     /// [`sample_shape`](Self::sample_shape): `indices.len() · C · H · W` numbers. Pixels are
     /// scaled to [−1, 1].
     ///
+    /// # Errors
+    /// A sample cannot be read (any more): its file has vanished or was damaged. `out` is then as
+    /// long as it was. Sets that lie in memory never fail.
+    ///
     /// # Panics
     /// If an index is not below [`len`](Self::len).
-    fn write_samples(&self, indices: &[usize], out: &mut Vec<f32>);
+    fn write_samples(&self, indices: &[usize], out: &mut Vec<f32>) -> Result<(), DataError>;
+
+    /// As [`write_samples`](Self::write_samples), for training: each sample as the set's random
+    /// flips and crops of `key` leave it. A set without any ignores the key, which is the default.
+    ///
+    /// # Errors
+    /// As [`write_samples`](Self::write_samples).
+    ///
+    /// # Panics
+    /// If an index is not below [`len`](Self::len).
+    fn write_augmented(
+        &self,
+        indices: &[usize],
+        key: AugmentationKey,
+        out: &mut Vec<f32>,
+    ) -> Result<(), DataError> {
+        let _ = key;
+        self.write_samples(indices, out)
+    }
 
     /// The class of the sample at `index`; none if the set has no classes or no such sample.
     fn label(&self, index: usize) -> Option<u8>;
+
+    /// The number of classes, so that every label is below it; 0 if the set has none.
+    fn class_count(&self) -> usize {
+        0
+    }
+
+    /// The classes' names in the order of their labels; empty if they have none.
+    fn class_names(&self) -> &[String] {
+        &[]
+    }
 }

@@ -66,7 +66,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn pictures(set: &ImageSet, first: usize, step: usize) -> Vec<f32> {
     let mut images = Vec::new();
     let indices: Vec<usize> = (first..set.len()).step_by(step).collect();
-    set.write_samples(&indices, &mut images);
+    set.write_samples(&indices, &mut images)
+        .expect("what lies in memory can be read");
     images
 }
 

@@ -30,7 +30,8 @@ fn after_a_few_hundred_steps_held_out_digits_are_told_from_each_other_and_from_n
     let judge = DigitJudge::train(&train, options, &Device::flex(), &mut |_| {}).unwrap();
 
     let mut images = Vec::new();
-    held_out.write_samples(&(0..1000).collect::<Vec<_>>(), &mut images);
+    let first: Vec<usize> = (0..1000).collect();
+    held_out.write_samples(&first, &mut images).unwrap();
     let verdicts = judge.classify(&images, 1000).unwrap();
     let right = (0..1000)
         .filter(|&i| verdicts[i].digit == held_out.label(i))
@@ -58,7 +59,7 @@ fn after_a_few_hundred_steps_held_out_digits_are_told_from_each_other_and_from_n
             .squared()
     };
     let mut others = Vec::new();
-    train.write_samples(&(0..1000).collect::<Vec<_>>(), &mut others);
+    train.write_samples(&first, &mut others).unwrap();
     let (real, blends) = (
         distance(&others),
         distance(&NonDigit::Blend.pictures(&pool, 1000, 2)),

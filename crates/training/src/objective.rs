@@ -2,7 +2,7 @@
 //!
 //! The weightings and the distributions of t are `sde-core`'s; here they meet data.
 
-use data::Source;
+use data::{AugmentationKey, Source};
 use rayon::prelude::*;
 use sde_core::noise::{Role, fill_standard_normal};
 use sde_core::objective::{ObjectiveError, TimeDistribution, TimeSampler, Weighting};
@@ -140,6 +140,9 @@ impl Objective {
     /// The batch of step `step`, or the part of it that begins with its sample `first_sample`, from
     /// the samples of `source` at `indices`: the times and the noise are functions of (seed, step,
     /// place in the whole batch) alone, stratified times of the whole batch's size `batch` as well.
+    ///
+    /// # Errors
+    /// [`TrainingError::Data`] where a sample cannot be read.
     pub fn draw(
         &self,
         source: &dyn Source,
@@ -148,10 +151,15 @@ impl Objective {
         step: u64,
         first_sample: u64,
         batch: u64,
-    ) -> Batch {
+    ) -> Result<Batch, TrainingError> {
         let len: usize = source.sample_shape().iter().product();
         let mut noisy = Vec::new();
-        source.write_samples(indices, &mut noisy);
+        let key = AugmentationKey {
+            seed,
+            step,
+            first_sample,
+        };
+        source.write_augmented(indices, key, &mut noisy)?;
         let mut target = vec![0.0; noisy.len()];
         let distribution = self.times();
         let times: Vec<Time> = (first_sample..)
@@ -176,12 +184,12 @@ impl Objective {
                     }
                 },
             );
-        Batch {
+        Ok(Batch {
             noisy,
             target,
             weights: times.iter().map(|&t| self.weight(t) as f32).collect(),
             marginals,
             times,
-        }
+        })
     }
 }

@@ -153,12 +153,14 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// [`TrainingError::NotFinite`] at the first look that finds a loss or gradient that is not
-    /// finite; there is one look every [`TrainingConfig::check_every`] steps.
+    /// finite; there is one look every [`TrainingConfig::check_every`] steps. [`TrainingError::Data`] where
+    /// a sample cannot be read; the step is then not taken.
     pub fn step(&mut self) -> Result<(), TrainingError> {
         let _span = trace_span!(target: "profile::phase", "step").entered();
         let samples = self.config.batch_size;
         self.order.indices(self.step, samples, &mut self.indices);
         let parts = self.shards.map(samples, |range| self.part(range));
+        let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
         let (mut gradients, mut losses, mut times) = (Vec::new(), Vec::new(), Vec::new());
         for part in parts {
             gradients.push(part.gradient);
@@ -189,7 +191,7 @@ impl<'a> Trainer<'a> {
     ///
     /// Each part draws its own, on its own thread: that is as quick as drawing a step ahead, which
     /// would take the same time from the same cores.
-    fn part(&self, range: Range<usize>) -> Part {
+    fn part(&self, range: Range<usize>) -> Result<Part, TrainingError> {
         let _span = trace_span!(target: "profile::phase", "part").entered();
         let (seed, first) = (self.config.seed, range.start as u64);
         let (indices, whole) = (&self.indices[range], self.indices.len() as u64);
@@ -197,7 +199,7 @@ impl<'a> Trainer<'a> {
             let objective = &self.objective;
             objective.draw(self.source, indices, seed, self.step, first, whole)
         };
-        let mut batch = trace_span!(target: "profile::phase", "draw").in_scope(draw);
+        let mut batch = trace_span!(target: "profile::phase", "draw").in_scope(draw)?;
         if let Some(uncertainty) = &self.uncertainty {
             for (weight, &t) in batch.weights.iter_mut().zip(&batch.times) {
                 *weight *= (-uncertainty.at(self.objective.sde(), t)).exp() as f32;
@@ -211,7 +213,7 @@ impl<'a> Trainer<'a> {
             leaves = leaves.map(&mut Checkpointed);
         }
         let model = self.with(leaves);
-        gradient(&model, batch, self.indices.len(), shape, &device)
+        Ok(gradient(&model, batch, self.indices.len(), shape, &device))
     }
 
     /// Reads what the last steps left on the device, and refuses to go on from what is not finite.

@@ -140,7 +140,7 @@ fn a_batch_is_a_function_of_seed_and_step_and_holds_x_t_and_its_target() {
     let vp = VariancePreserving::default();
     let objective = objective(SdeConfig::Vp(vp), Prediction::V, ObjectiveConfig::default());
     let indices: Vec<usize> = (0..16).collect();
-    let draw = |seed, step| objective.draw(&points, &indices, seed, step, 0, 1);
+    let draw = |seed, step| objective.draw(&points, &indices, seed, step, 0, 1).unwrap();
     let batch = draw(5, 9);
     assert_eq!(batch, draw(5, 9));
     assert_ne!(batch.noisy, draw(5, 10).noisy);
@@ -148,7 +148,7 @@ fn a_batch_is_a_function_of_seed_and_step_and_holds_x_t_and_its_target() {
 
     // x₀ = α x − σ v under VP (Salimans & Ho 2022).
     let mut data = Vec::new();
-    points.write_samples(&indices, &mut data);
+    points.write_samples(&indices, &mut data).unwrap();
     for (i, x0) in data.chunks_exact(2).enumerate() {
         let m = vp.marginal(batch.times[i]);
         for (d, &x0) in x0.iter().enumerate() {
@@ -173,16 +173,14 @@ fn drawn_in_parts(config: ObjectiveConfig) {
     let points = Toy::TwoMoons.sample(64, 0);
     let objective = objective(SdeConfig::default(), Prediction::V, config);
     let indices: Vec<usize> = (0..16).map(|i| (i * 37) % 64).collect();
-    let whole = objective.draw(&points, &indices, 5, 9, 0, indices.len() as u64);
+    let whole = objective
+        .draw(&points, &indices, 5, 9, 0, indices.len() as u64)
+        .unwrap();
     let part = |range: std::ops::Range<usize>| {
-        objective.draw(
-            &points,
-            &indices[range.clone()],
-            5,
-            9,
-            range.start as u64,
-            indices.len() as u64,
-        )
+        let (first, whole) = (range.start as u64, indices.len() as u64);
+        objective
+            .draw(&points, &indices[range.clone()], 5, 9, first, whole)
+            .unwrap()
     };
     let mut parts = [part(11..16), part(0..3), part(3..11)];
     parts.rotate_left(1);
@@ -238,6 +236,7 @@ fn stratified_times_of_a_batch_are_spread_evenly() {
     for step in 0..20 {
         let mut times: Vec<f64> = objective
             .draw(&points, &indices, 1, step, 0, 16)
+            .unwrap()
             .times
             .iter()
             .map(|t| t.0)

@@ -46,14 +46,14 @@ impl Dataset {
     }
 
     /// The first `count` samples, `[N, C, H, W]`, or all if there are fewer.
-    pub fn first(&self, count: usize) -> Array4<f32> {
+    pub fn first(&self, count: usize) -> Result<Array4<f32>> {
         let source = self.source();
         let indices: Vec<usize> = (0..count.min(source.len())).collect();
         let mut values = Vec::new();
-        source.write_samples(&indices, &mut values);
+        source.write_samples(&indices, &mut values)?;
         let [channels, height, width] = source.sample_shape();
-        Array4::from_shape_vec((indices.len(), channels, height, width), values)
-            .expect("a source writes samples of its shape")
+        let shape = (indices.len(), channels, height, width);
+        Ok(Array4::from_shape_vec(shape, values).expect("a source writes samples of its shape"))
     }
 }
 

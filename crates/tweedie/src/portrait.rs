@@ -27,7 +27,7 @@ pub fn portrait(
     sde: &dyn AffineSde,
     device: &Device,
 ) -> Result<Picture> {
-    let data = dataset.first(SHOWN);
+    let data = dataset.first(SHOWN)?;
     let (Some(data), Some(samples)) = (points_of(&data), points_of(samples)) else {
         return image_grid(samples);
     };

@@ -187,7 +187,7 @@ const TILES: usize = 8;
 
 /// The data at noise levels that are equally spaced in the log-SNR.
 fn strip(name: &str, dataset: &Dataset, sde: &dyn AffineSde) -> Result<Picture> {
-    let states = dataset.first(600);
+    let states = dataset.first(600)?;
     let is_points = points_of(&states).is_some();
     let ratio = |t: Time| sde.marginal(t).sigma_ratio().0;
     // Beyond these nothing more is to be seen.

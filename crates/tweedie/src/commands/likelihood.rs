@@ -337,7 +337,7 @@ fn of_run(args: &LikelihoodArgs, chosen: &Chosen) -> Result<(Array4<f32>, String
         }
     };
     let dataset = Dataset::load(&data)?;
-    let values = dataset.first(args.count);
+    let values = dataset.first(args.count)?;
     let what = format!("the {part} {}", dataset.unit());
     Ok((values, what, part.to_owned()))
 }

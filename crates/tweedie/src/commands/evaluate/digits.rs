@@ -183,6 +183,6 @@ fn share(found: &Readability) -> Figure {
 fn values(images: &ImageSet, count: usize) -> Vec<f32> {
     let indices: Vec<usize> = (0..count).collect();
     let mut values = Vec::new();
-    images.write_samples(&indices, &mut values);
+    (images.write_samples(&indices, &mut values)).expect("what lies in memory can be read");
     values
 }
