@@ -12,7 +12,7 @@ use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 use kernels::silu;
 use serde::{Deserialize, Serialize};
 
-use crate::network::{ConfigError, Weights};
+use crate::network::{ConfigError, MOST, Weights, at_most};
 use crate::profile::layer;
 
 /// Which waves of c_noise the networks are given.
@@ -81,6 +81,7 @@ pub(crate) fn validate(features: usize) -> Result<(), ConfigError> {
             allowed: "even and at least 2, a cosine and a sine for each frequency",
         });
     }
+    at_most("embedding", features, MOST)?;
     Ok(())
 }
 

@@ -53,7 +53,9 @@ impl MlpConfig {
     /// As [`validate`](Self::validate), and if there are no `features`.
     pub fn init(&self, features: usize, seed: u64, device: &Device) -> Result<Mlp, ConfigError> {
         self.validate()?;
-        positive("features", features)?;
+        if features == 0 {
+            return Err(ConfigError::Zero { field: "features" });
+        }
         let weights = &mut Weights::new(seed, device);
         Ok(Mlp {
             embedding: self.noise_embedding().init(weights),

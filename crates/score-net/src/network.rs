@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use self::error::ConfigError;
-pub(crate) use self::error::{nonempty, positive};
+pub(crate) use self::error::{MOST, at_most, nonempty, positive};
 pub use self::weights::Weights;
 use crate::mlp::{Mlp, MlpConfig};
 use crate::unet::{UNet, UNetConfig};

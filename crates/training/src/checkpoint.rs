@@ -2,72 +2,47 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `manifest.json` | format version, step, model, process, and the SHA-256 of the others |
-//! | `ema.safetensors` | the averaged weights, which one samples from; readable by other tools |
-//! | `weights.bpk` | the weights in training, with the ids by which the optimiser knows them |
-//! | `optimizer.bpk` | AdamW's moments |
+//! | `manifest.json` | format version, step, model, process, how and with what it was trained, and the SHA-256 of the others |
+//! | `manifest.sha256` | the manifest's own, for `sha256sum -c` |
+//! | `ema.safetensors` | the averaged weights, which one samples from |
+//! | `weights.safetensors` | the weights in training |
+//! | `optimizer.safetensors` | AdamW's moments and counts |
 //!
-//! It is written into a folder aside, each file flushed, and renamed when complete.
+//! It is written into a folder aside, each file flushed, and renamed when complete. All of it is JSON
+//! and safetensors: to load it runs nothing, and takes no more memory than its files justify.
+
+mod difference;
+mod manifest;
+mod parameters;
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
-use burn::optim::OptimizerRecord;
-use burn::store::{ModuleRecord, ModuleSnapshot, SafetensorsStore};
 use burn::tensor::Device;
 use score_net::{Model, ModelConfig, Network};
-use sde_core::SdeConfig;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::{Trainer, TrainingError, UncertaintyState};
+use self::difference::{as_read, difference};
+pub use self::manifest::{
+    CheckpointManifest, DataIdentity, FORMAT_VERSION, FileDigest, TrainingState,
+};
+use self::manifest::{MANIFEST, MANIFEST_DIGEST, digest};
+pub(crate) use self::parameters::{Tensors, paths};
+use crate::optimizer::Moment;
+use crate::progress::Progress;
+use crate::{Trainer, TrainingConfig, TrainingError, UncertaintyState};
 
-/// The version of the format; a checkpoint of another version is refused by both sides.
-pub const FORMAT_VERSION: u32 = 1;
-
-const MANIFEST: &str = "manifest.json";
 const AVERAGE: &str = "ema.safetensors";
-const WEIGHTS: &str = "weights.bpk";
-const OPTIMIZER: &str = "optimizer.bpk";
-
-/// What a checkpoint says about itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CheckpointManifest {
-    /// [`FORMAT_VERSION`] of whoever wrote it.
-    pub format: u32,
-    /// The number of steps done.
-    pub step: u64,
-    /// The model.
-    pub model: ModelConfig,
-    /// The process that it was trained under.
-    pub sde: SdeConfig,
-    /// The learned weighting, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uncertainty: Option<UncertaintyState>,
-    /// The files beside the manifest.
-    pub files: Vec<FileDigest>,
-}
-
-/// A file of a checkpoint and its digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileDigest {
-    /// Its name.
-    pub name: String,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// SHA-256, in hexadecimal.
-    pub sha256: String,
-}
+const WEIGHTS: &str = "weights.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
 
 /// What a trainer is made of, in memory.
 pub(crate) struct Weights {
     pub step: u64,
     pub network: Network,
     pub average: Network,
-    pub optimizer: OptimizerRecord,
+    pub moments: Vec<Option<Moment>>,
     pub uncertainty: Option<UncertaintyState>,
+    pub progress: Progress,
 }
 
 /// A checkpoint on disk whose files were found whole.
@@ -81,44 +56,25 @@ impl Checkpoint {
     /// Opens the checkpoint in `folder` and verifies the digest of every file.
     ///
     /// # Errors
-    /// [`TrainingError::Checkpoint`] names the file that is missing, cut short or altered.
+    /// [`TrainingError::Checkpoint`] names the file that is missing, cut short or altered, or the
+    /// version of the format if it is not one of those that can be read.
     pub fn open(folder: &Path) -> Result<Self, TrainingError> {
-        let path = folder.join(MANIFEST);
-        let fault = |fault: String| TrainingError::Checkpoint {
-            path: path.clone(),
-            fault,
-        };
-        if !path.is_file() {
-            return Err(fault(
-                "there is no such file; name a checkpoint's folder".into(),
-            ));
-        }
-        let text = fs::read_to_string(&path).map_err(TrainingError::io(&path, "reading"))?;
-        let value: serde_json::Value =
-            serde_json::from_str(&text).map_err(|e| fault(format!("not JSON ({e})")))?;
-        let version = value.get("format").and_then(serde_json::Value::as_u64);
-        if version != Some(u64::from(FORMAT_VERSION)) {
-            let found = version.map_or("none".into(), |v| v.to_string());
-            return Err(fault(format!(
-                "format version {found}, this program reads {FORMAT_VERSION}; use the program that wrote it"
-            )));
-        }
-        let manifest: CheckpointManifest = serde_json::from_value(value)
-            .map_err(|e| fault(format!("the manifest does not fit its format ({e})")))?;
         let checkpoint = Self {
             folder: folder.to_owned(),
-            manifest,
+            manifest: CheckpointManifest::read(folder)?,
         };
         checkpoint.verify()?;
         Ok(checkpoint)
     }
 
     fn verify(&self) -> Result<(), TrainingError> {
-        for name in [AVERAGE, WEIGHTS, OPTIMIZER] {
-            let path = self.folder.join(name);
-            let fault = |fault: &str| TrainingError::Checkpoint {
-                path: path.clone(),
-                fault: format!("{fault}; use an older checkpoint of the run"),
+        let needed: &[&str] = match self.manifest.format {
+            1 => &[AVERAGE],
+            _ => &[AVERAGE, WEIGHTS, OPTIMIZER],
+        };
+        for &name in needed {
+            let fault = |fault: &str| {
+                self.fault(name, format!("{fault}; use an older checkpoint of the run"))
             };
             let listed = self.manifest.files.iter().find(|file| file.name == name);
             let listed = listed.ok_or_else(|| fault("the manifest does not list it"))?;
@@ -129,6 +85,13 @@ impl Checkpoint {
             }
         }
         Ok(())
+    }
+
+    fn fault(&self, name: &str, fault: String) -> TrainingError {
+        TrainingError::Checkpoint {
+            path: self.folder.join(name),
+            fault,
+        }
     }
 
     /// What it says about itself.
@@ -146,10 +109,37 @@ impl Checkpoint {
     /// # Errors
     /// A model that cannot be built, or weights that do not fit it.
     pub fn model(&self, device: &Device) -> Result<Model, TrainingError> {
-        let mut model = self.manifest.model.init(0, device)?;
-        let path = self.folder.join(AVERAGE);
-        load_average(&mut model.network, &path)?;
+        let mut model = self.empty_model(AVERAGE, device)?;
+        model.network = self.filled(AVERAGE, model.network)?;
         Ok(model)
+    }
+
+    /// A model with weights of any values, once `file` is known to be large enough for it.
+    fn empty_model(&self, file: &str, device: &Device) -> Result<Model, TrainingError> {
+        let ModelConfig { shape, network, .. } = &self.manifest.model;
+        let parameters = network
+            .parameter_count(*shape)
+            .map_err(score_net::ModelError::from)?;
+        let listed = self
+            .manifest
+            .files
+            .iter()
+            .find(|listed| listed.name == file);
+        let bytes = listed.map_or(0, |file| file.bytes);
+        // Two bytes are the least that a number takes.
+        if (parameters as u64).saturating_mul(2) > bytes {
+            let fault = format!(
+                "it has {bytes} bytes, too few for the {parameters} parameters of the manifest's model"
+            );
+            return Err(self.fault(file, fault));
+        }
+        Ok(self.manifest.model.init(0, device)?)
+    }
+
+    fn filled(&self, name: &str, network: Network) -> Result<Network, TrainingError> {
+        Tensors::read(&self.folder.join(name))
+            .and_then(|tensors| tensors.into_network(network))
+            .map_err(|fault| self.fault(name, fault))
     }
 
     /// Writes a checkpoint of `trainer` to `folder`, which must not exist, whole or not at all.
@@ -157,41 +147,16 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainingError::Io`] with the file that could not be written; weights that are not finite
     /// are not written at all.
-    pub fn write(
-        trainer: &mut Trainer<'_>,
-        model: &ModelConfig,
-        sde: SdeConfig,
-        folder: &Path,
-    ) -> Result<Self, TrainingError> {
+    pub fn write(trainer: &mut Trainer<'_>, folder: &Path) -> Result<Self, TrainingError> {
         let weights = trainer.weights()?;
         let parent = folder.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(parent).map_err(TrainingError::io(parent, "creating"))?;
         let aside = tempfile::Builder::new()
-            .prefix(".writing-")
+            .prefix(WRITING)
             .tempdir_in(parent)
             .map_err(TrainingError::io(parent, "creating a folder in it"))?;
-        let (step, uncertainty) = (weights.step, weights.uncertainty.clone());
-        write_files(weights, aside.path())?;
-        let files = [AVERAGE, WEIGHTS, OPTIMIZER].map(|name| {
-            FileDigest::of(aside.path(), name)
-                .map_err(TrainingError::io(aside.path().join(name), "reading back"))
-        });
-        let manifest = CheckpointManifest {
-            format: FORMAT_VERSION,
-            step,
-            model: model.clone(),
-            sde,
-            uncertainty,
-            files: files.into_iter().collect::<Result<_, _>>()?,
-        };
-        let path = aside.path().join(MANIFEST);
-        let text = serde_json::to_vec_pretty(&manifest).map_err(std::io::Error::other);
-        text.and_then(|text| fs::write(&path, text))
-            .map_err(TrainingError::io(&path, "writing"))?;
-        for name in [AVERAGE, WEIGHTS, OPTIMIZER, MANIFEST] {
-            let path = aside.path().join(name);
-            flush(&path)?;
-        }
+        let manifest = write_files(trainer, weights, aside.path())?;
+        flush(aside.path())?;
         let aside = aside.keep();
         let renamed =
             fs::rename(&aside, folder).map_err(TrainingError::io(folder, "renaming to it"));
@@ -210,147 +175,109 @@ impl Checkpoint {
     /// Sets `trainer` to where this checkpoint was written.
     ///
     /// # Errors
-    /// [`TrainingError::Architecture`] if the checkpoint is of another model or process.
-    pub fn restore(
-        &self,
-        trainer: &mut Trainer<'_>,
-        model: &ModelConfig,
-        sde: SdeConfig,
-    ) -> Result<(), TrainingError> {
-        self.require_same("model", &self.manifest.model, model)?;
-        self.require_same("sde", &self.manifest.sde, &sde)?;
-        let device = trainer.device();
-        let unreadable = |name: &str, fault: String| TrainingError::Checkpoint {
-            path: self.folder.join(name),
-            fault,
+    /// [`TrainingError::Architecture`] if the checkpoint is of another model, process, data set, or
+    /// training configuration, [`TrainingConfig::CHANGEABLE`] fields apart; it names the field and both
+    /// values.
+    pub fn restore(&self, trainer: &mut Trainer<'_>) -> Result<(), TrainingError> {
+        let manifest = &self.manifest;
+        let Some(state) = &manifest.state else {
+            let fault = format!(
+                "format version {}, which can be sampled from but not resumed; resume with the program that \
+                 wrote it",
+                manifest.format
+            );
+            return Err(self.fault(MANIFEST, fault));
         };
-        let record = ModuleRecord::load(self.folder.join(WEIGHTS))
-            .map_err(|e| unreadable(WEIGHTS, e.to_string()))?;
-        let network = model.init(0, &device)?.network;
-        let network = network
-            .try_load_record(record)
-            .map_err(|e| unreadable(WEIGHTS, e.to_string()))?;
-        let mut average = network.clone();
-        load_average(&mut average, &self.folder.join(AVERAGE))?;
-        let optimizer = OptimizerRecord::load(self.folder.join(OPTIMIZER))
-            .map_err(|e| unreadable(OPTIMIZER, e.to_string()))?;
+        let data = DataIdentity::of(trainer.source())?;
+        let differences = [
+            difference("model", &manifest.model, trainer.model_config()),
+            difference("sde", &manifest.sde, &trainer.sde_config()),
+            difference(
+                "training",
+                &binding(&state.training),
+                &binding(trainer.config()),
+            ),
+            difference("data", &state.data, &data),
+        ];
+        if let Some(difference) = differences.into_iter().flatten().next() {
+            return Err(TrainingError::Architecture {
+                path: self.folder.clone(),
+                difference,
+            });
+        }
+        let device = trainer.device();
+        let network = self.filled(WEIGHTS, self.empty_model(WEIGHTS, &device)?.network)?;
+        let average = self.filled(AVERAGE, network.clone())?;
+        let moments = Tensors::read(&self.folder.join(OPTIMIZER))
+            .and_then(|tensors| tensors.into_moments(&network))
+            .map_err(|fault| self.fault(OPTIMIZER, fault))?;
         trainer.restore(Weights {
-            step: self.manifest.step,
+            step: manifest.step,
             network,
             average,
-            optimizer,
-            uncertainty: self.manifest.uncertainty.clone(),
-        })
-    }
-
-    fn require_same<T: Serialize + PartialEq>(
-        &self,
-        field: &str,
-        stored: &T,
-        wanted: &T,
-    ) -> Result<(), TrainingError> {
-        if stored == wanted {
-            return Ok(());
-        }
-        let json = |value: &T| serde_json::to_value(value).unwrap_or_default();
-        Err(TrainingError::Architecture {
-            path: self.folder.clone(),
-            difference: difference(field, &json(stored), &json(wanted)),
+            moments,
+            uncertainty: state.uncertainty.clone(),
+            progress: state.progress,
         })
     }
 }
 
-/// The first field in which two JSON values differ, with both values.
-fn difference(path: &str, stored: &serde_json::Value, wanted: &serde_json::Value) -> String {
-    use serde_json::Value::Object;
+/// How the names of folders begin in which a checkpoint is being written.
+pub(crate) const WRITING: &str = ".writing-";
 
-    if let (Object(a), Object(b)) = (stored, wanted) {
-        let differing = a
-            .keys()
-            .chain(b.keys())
-            .find(|key| a.get(*key) != b.get(*key));
-        if let Some(key) = differing {
-            let null = serde_json::Value::Null;
-            return difference(
-                &format!("{path}.{key}"),
-                a.get(key).unwrap_or(&null),
-                b.get(key).unwrap_or(&null),
-            );
-        }
+/// A training configuration without what may change on the way.
+fn binding(config: &TrainingConfig) -> serde_json::Value {
+    let mut value = as_read(config);
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|name, _| !TrainingConfig::CHANGEABLE.contains(&name.as_str()));
     }
-    format!("{path} is {stored} in it, and {wanted} here")
+    value
 }
 
-fn write_files(weights: Weights, folder: &Path) -> Result<(), TrainingError> {
-    let path = folder.join(AVERAGE);
-    let mut store = SafetensorsStore::from_file(&path);
-    let failed = |path: PathBuf, fault: String| TrainingError::Io {
-        path,
-        action: "writing",
-        source: std::io::Error::other(fault),
-    };
-    weights
-        .average
-        .save_into(&mut store)
-        .map_err(|e| failed(path, e.to_string()))?;
-    let path = folder.join(WEIGHTS);
-    weights
-        .network
-        .into_record()
-        .save(&path)
-        .map_err(|e| failed(path, e.to_string()))?;
-    let path = folder.join(OPTIMIZER);
-    weights
-        .optimizer
-        .save(&path)
-        .map_err(|e| failed(path, e.to_string()))
-}
-
-fn load_average(network: &mut Network, path: &Path) -> Result<(), TrainingError> {
-    let mut store = SafetensorsStore::from_file(path).allow_partial(false);
-    let fault = |fault: String| TrainingError::Checkpoint {
-        path: path.to_owned(),
-        fault,
-    };
-    let result = network
-        .load_from(&mut store)
-        .map_err(|e| fault(e.to_string()))?;
-    if let Some(error) = result.errors.first() {
-        return Err(fault(error.to_string()));
+/// Writes all files of a checkpoint, and flushes them.
+fn write_files(
+    trainer: &Trainer<'_>,
+    weights: Weights,
+    folder: &Path,
+) -> Result<CheckpointManifest, TrainingError> {
+    let average = Tensors::of(&weights.average);
+    let moments = Tensors::of_moments(&weights.network, weights.moments);
+    let network = Tensors::of(&weights.network);
+    let mut files = Vec::new();
+    for (name, tensors) in [(AVERAGE, average), (WEIGHTS, network), (OPTIMIZER, moments)] {
+        let path = folder.join(name);
+        (tensors.write(&path)).map_err(TrainingError::io(&path, "writing"))?;
+        files.push(FileDigest::of(folder, name).map_err(TrainingError::io(&path, "reading back"))?);
     }
-    Ok(())
+    let data = DataIdentity::of(trainer.source())?;
+    let (model, sde) = (trainer.model_config().clone(), trainer.sde_config());
+    let bound = as_read(&(&model, &sde, binding(trainer.config()), &data));
+    let manifest = CheckpointManifest {
+        format: FORMAT_VERSION,
+        program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+        step: weights.step,
+        loss: weights.progress.running(),
+        model,
+        sde,
+        state: Some(TrainingState {
+            training: trainer.config().clone(),
+            data,
+            config_sha256: digest(bound.to_string().as_bytes()),
+            progress: weights.progress,
+            uncertainty: weights.uncertainty,
+        }),
+        files,
+    };
+    manifest.write(folder)?;
+    for name in [AVERAGE, WEIGHTS, OPTIMIZER, MANIFEST, MANIFEST_DIGEST] {
+        flush(&folder.join(name))?;
+    }
+    Ok(manifest)
 }
 
 /// Waits until the file or folder is on the disk.
-fn flush(path: &Path) -> Result<(), TrainingError> {
+pub(crate) fn flush(path: &Path) -> Result<(), TrainingError> {
     File::open(path)
         .and_then(|file| file.sync_all())
         .map_err(TrainingError::io(path, "flushing"))
-}
-
-impl FileDigest {
-    fn of(folder: &Path, name: &str) -> std::io::Result<Self> {
-        let mut file = File::open(folder.join(name))?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        let mut bytes = 0;
-        loop {
-            let read = file.read(&mut buffer)?;
-            if read == 0 {
-                break;
-            }
-            hasher.update(&buffer[..read]);
-            bytes += read as u64;
-        }
-        let sha256 = hasher
-            .finalize()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        Ok(Self {
-            name: name.to_owned(),
-            bytes,
-            sha256,
-        })
-    }
 }

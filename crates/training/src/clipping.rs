@@ -26,31 +26,56 @@ pub fn clip_global_norm<M: Module>(
     max_norm: f64,
     device: &Device,
 ) -> Tensor<1> {
-    let mut squares = SumOfSquares {
-        gradients,
-        sum: Tensor::zeros([1], device),
-    };
-    module.visit(&mut squares);
-    let norm = squares.sum.sqrt();
-    if max_norm > 0.0 {
-        // As `clip_factor`, but on the device.
-        let factor = norm.clone().add_scalar(1e-6).recip().mul_scalar(max_norm);
-        let factor = factor.clamp_max(1.0);
-        module.visit(&mut Scaling { gradients, factor });
-    }
+    let norm = square_norms(module, gradients, device).sum().sqrt();
+    clip_by(module, gradients, norm.clone(), max_norm);
     norm
 }
 
-struct SumOfSquares<'a> {
-    gradients: &'a GradientsParams,
-    sum: Tensor<1>,
+/// The squared norm of each parameter's gradient, on the device; 0 for one that has none.
+///
+/// # Shapes
+/// - output: `[parameters]`
+pub(crate) fn square_norms<M: Module>(
+    module: &M,
+    gradients: &GradientsParams,
+    device: &Device,
+) -> Tensor<1> {
+    let mut squares = Squares {
+        gradients,
+        device,
+        squares: Vec::new(),
+    };
+    module.visit(&mut squares);
+    Tensor::cat(squares.squares, 0)
 }
 
-impl ModuleVisitor for SumOfSquares<'_> {
+/// Scales gradients of global norm `norm`, `[1]`, so that it becomes `max_norm` at most (0: any).
+pub(crate) fn clip_by<M: Module>(
+    module: &M,
+    gradients: &mut GradientsParams,
+    norm: Tensor<1>,
+    max_norm: f64,
+) {
+    if max_norm > 0.0 {
+        // As `clip_factor`, but on the device.
+        let factor = norm.add_scalar(1e-6).recip().mul_scalar(max_norm);
+        let factor = factor.clamp_max(1.0);
+        module.visit(&mut Scaling { gradients, factor });
+    }
+}
+
+struct Squares<'a> {
+    gradients: &'a GradientsParams,
+    device: &'a Device,
+    squares: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.sum = self.sum.clone() + gradient.square().sum();
-        }
+        self.squares.push(match self.gradients.get::<D>(param.id) {
+            Some(gradient) => gradient.square().sum(),
+            None => Tensor::zeros([1], self.device),
+        });
     }
 }
 

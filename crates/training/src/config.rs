@@ -6,6 +6,29 @@ use serde::{Deserialize, Serialize};
 use crate::shards::cores;
 use crate::{ObjectiveConfig, TrainingError};
 
+/// Which checkpoints are kept: the newest, those at multiples of a step, the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// How many of the newest.
+    pub newest: usize,
+    /// Every one whose step is a multiple of this; 0 for none.
+    pub every: u64,
+    /// How many of those with the smallest running mean of the loss.
+    pub best: usize,
+}
+
+/// What is done about a step whose loss or gradient is not finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotFinitePolicy {
+    /// The run stops, with the step, the layer and the time.
+    #[default]
+    Stop,
+    /// The step is left out and counted; after [`SKIPS_IN_A_ROW`](crate::trainer::SKIPS_IN_A_ROW) in a row
+    /// the run stops all the same. On a GPU every step then waits for its gradient.
+    Skip,
+}
+
 /// The optimiser, its schedule, and when to report.
 ///
 /// Defaults are those of Song et al. 2021 (appendix C and G) where they hold for short runs; what
@@ -51,8 +74,14 @@ pub struct TrainingConfig {
     pub sample_every: u64,
     /// Steps between checkpoints; 0 writes one at the end alone.
     pub checkpoint_every: u64,
-    /// How many checkpoints are kept.
+    /// How many of the newest checkpoints are kept.
     pub keep_checkpoints: usize,
+    /// Checkpoints whose step is a multiple of this are kept for good; 0 keeps none.
+    pub keep_every: u64,
+    /// How many of the best checkpoints are kept, by the running mean of their loss.
+    pub keep_best: usize,
+    /// What is done about a loss or gradient that is not finite.
+    pub not_finite: NotFinitePolicy,
     /// Steps between looks at the losses, each of which waits for the device. A loss that is not
     /// finite is noticed that late, but always before a checkpoint is written.
     pub check_every: u64,
@@ -79,12 +108,42 @@ impl Default for TrainingConfig {
             sample_every: 1000,
             checkpoint_every: 1000,
             keep_checkpoints: 2,
+            keep_every: 0,
+            keep_best: 0,
+            not_finite: NotFinitePolicy::Stop,
             check_every: 10,
         }
     }
 }
 
 impl TrainingConfig {
+    /// The fields that may change when a run goes on: they do not change what is learned, but for
+    /// `steps`, on which the learning rate's decay depends, `shards`, which changes how sums are rounded, and
+    /// `not_finite`.
+    pub const CHANGEABLE: [&str; 11] = [
+        "steps",
+        "shards",
+        "gradient_checkpointing",
+        "log_every",
+        "sample_every",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "keep_every",
+        "keep_best",
+        "check_every",
+        "not_finite",
+    ];
+
+    /// Which checkpoints are kept.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention {
+            newest: self.keep_checkpoints,
+            every: self.keep_every,
+            best: self.keep_best,
+        }
+    }
+
     /// The number of parts into which a batch is cut on `device`: [`TrainingConfig::shards`] if it is
     /// set, else on the CPU one a core, whose backend works through elementwise operations on one
     /// thread, but no more than there are samples; and on a GPU 1.

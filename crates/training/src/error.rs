@@ -19,14 +19,18 @@ pub enum TrainingError {
     },
     /// The loss or a gradient became NaN or infinite.
     #[error(
-        "{what} is not finite at step {step} (t = {t:.6e}, σ/α = {sigma_ratio:.6e}); the weights since the last \
-         checkpoint are lost. Lower training.learning_rate, or set training.clip_norm"
+        "{what} is not finite at step {step} (t = {t:.6e}, σ/α = {sigma_ratio:.6e}{}); the last checkpoint is \
+         untouched. Lower training.learning_rate, set training.clip_norm, or leave such steps out with \
+         training.not_finite = \"skip\"",
+        in_layer(layer)
     )]
     NotFinite {
         /// The loss, or the gradient.
         what: &'static str,
         /// The step, counted from 1.
         step: u64,
+        /// The first parameter whose gradient is not finite, if it is known.
+        layer: Option<String>,
         /// The time of the offending sample; for a gradient, the smallest of the batch.
         t: f64,
         /// Its noise level.
@@ -58,9 +62,9 @@ pub enum TrainingError {
         /// What is wrong, and what to do.
         fault: String,
     },
-    /// A checkpoint of another model.
+    /// A checkpoint of another model, process, data set or training configuration.
     #[error(
-        "{}: this checkpoint is of another model: {difference}. Resume with the configuration in its run \
+        "{}: this checkpoint is of another experiment: {difference}. Resume with the configuration in its run \
          folder, or train into another folder", path.display()
     )]
     Architecture {
@@ -76,6 +80,31 @@ pub enum TrainingError {
         path: PathBuf,
         /// What is wrong, and what to do.
         fault: String,
+    },
+    /// A run folder in which another process is training.
+    #[error(
+        "{}: process {holder} is training in this folder; wait for it, stop it, or name another folder",
+        path.display()
+    )]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// The process, as it wrote itself down.
+        holder: String,
+    },
+    /// A step did not fit into the memory of the device.
+    #[error(
+        "out of memory in step {step} with training.batch_size = {batch_size} ({words}). Try \
+         training.batch_size = {}, or with the same batch training.gradient_checkpointing = true",
+        (batch_size / 2).max(1)
+    )]
+    OutOfMemory {
+        /// The step, counted from 1.
+        step: u64,
+        /// The batch that did not fit.
+        batch_size: usize,
+        /// What the backend said.
+        words: String,
     },
     /// The model could not be built.
     #[error(transparent)]
@@ -118,4 +147,8 @@ impl TrainingError {
             source,
         }
     }
+}
+
+fn in_layer(layer: &Option<String>) -> String {
+    (layer.as_ref()).map_or_else(String::new, |layer| format!(", first in {layer}"))
 }

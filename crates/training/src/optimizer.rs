@@ -2,19 +2,20 @@
 //!
 //! An optimiser owns the weights and their average. On Burn's CPU backend, in f32, they and AdamW's
 //! moments lie in memory that [`kernels::adamw_ema`] passes over once a step; anywhere else Burn's own
-//! operations do the same. Records of either go on with the other.
+//! operations do the same. Either goes on from the moments of the other.
 
 mod in_place;
 mod plain;
 mod record;
 
-use burn::optim::{AdamWConfig, GradientsParams, OptimizerRecord};
+use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::Tensor;
 use score_net::Network;
 
 use self::in_place::InPlace;
 use self::plain::Plain;
-use crate::TrainingConfig;
+pub(crate) use self::record::Moment;
+use crate::{NotFinitePolicy, TrainingConfig};
 
 /// The weights in training, their average, and AdamW.
 pub(crate) struct Optimizer {
@@ -34,6 +35,41 @@ struct Constants {
     epsilon: f64,
     weight_decay: f64,
     clip_norm: f64,
+    /// Whether a step must not be taken before its gradient is known to be finite, although that means to
+    /// wait for the device.
+    wait_for_norm: bool,
+}
+
+/// The global norm of a gradient, before clipping.
+#[derive(Debug)]
+pub(crate) enum GradientNorm {
+    /// Itself.
+    Known(f64),
+    /// The squared norm of each parameter's, `[parameters]`; nobody has waited for it.
+    OnDevice(Tensor<1>),
+}
+
+/// A gradient that is not finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// The number of the first parameter whose gradient is not.
+    pub parameter: Option<usize>,
+}
+
+impl GradientNorm {
+    /// The norm, if it is finite; waits for the device.
+    pub fn read(self) -> Result<f64, Refused> {
+        match self {
+            Self::Known(norm) => Ok(norm),
+            Self::OnDevice(squares) => {
+                let squares: Vec<f64> = squares.into_data().iter::<f64>().collect();
+                match squares.iter().position(|square| !square.is_finite()) {
+                    parameter @ Some(_) => Err(Refused { parameter }),
+                    None => Ok(squares.iter().sum::<f64>().sqrt()),
+                }
+            }
+        }
+    }
 }
 
 /// What does.
@@ -62,6 +98,7 @@ impl Optimizer {
             epsilon: config.epsilon,
             weight_decay: config.weight_decay,
             clip_norm: config.clip_norm,
+            wait_for_norm: config.not_finite == NotFinitePolicy::Skip,
         };
         let average = network.clone();
         Self {
@@ -71,8 +108,8 @@ impl Optimizer {
     }
 
     /// Goes on from weights, their average and moments that were stored.
-    pub fn restore(&mut self, network: Network, average: Network, record: OptimizerRecord) {
-        self.state = State::new(self.constants, network, average, Some(record));
+    pub fn restore(&mut self, network: Network, average: Network, moments: Vec<Option<Moment>>) {
+        self.state = State::new(self.constants, network, average, Some(moments));
     }
 
     /// The weights, to compute a gradient with: a copy with leaves of its own in its own graph, on
@@ -99,20 +136,23 @@ impl Optimizer {
         }
     }
 
-    /// AdamW's moments, as Burn stores them.
-    pub fn record(&self) -> OptimizerRecord {
+    /// AdamW's moments in the order of the network's parameters; none for those without a gradient so far.
+    pub fn moments(&self) -> Vec<Option<Moment>> {
         match &self.state {
-            State::InPlace(state) => state.record(),
-            State::Plain(state) => state.optimizer.to_record(),
+            State::InPlace(state) => state.moments(),
+            State::Plain(state) => state.moments(),
         }
     }
 
-    /// Takes a step along the sum of `gradients`, and returns that sum's global norm before clipping,
-    /// on the device.
+    /// Takes a step along the sum of `gradients`, and returns that sum's global norm before clipping.
     ///
-    /// # Shapes
-    /// - output: `[1]`
-    pub fn step(&mut self, gradients: Vec<GradientsParams>, schedule: Schedule) -> Tensor<1> {
+    /// # Errors
+    /// A gradient that is known not to be finite; then nothing has changed.
+    pub fn step(
+        &mut self,
+        gradients: Vec<GradientsParams>,
+        schedule: Schedule,
+    ) -> Result<GradientNorm, Refused> {
         match &mut self.state {
             State::InPlace(state) => state.step(self.constants, gradients, schedule),
             State::Plain(state) => state.step(self.constants, gradients, schedule),
@@ -125,16 +165,16 @@ impl State {
         constants: Constants,
         network: Network,
         average: Network,
-        record: Option<OptimizerRecord>,
+        moments: Option<Vec<Option<Moment>>>,
     ) -> Self {
         match InPlace::new(&network, &average) {
             Some(mut state) => {
-                if let Some(record) = record {
-                    state.load_record(record);
+                if let Some(moments) = moments {
+                    state.load_moments(moments);
                 }
                 Self::InPlace(state.into())
             }
-            None => Self::Plain(Plain::new(constants, network, average, record).into()),
+            None => Self::Plain(Plain::new(constants, network, average, moments).into()),
         }
     }
 }

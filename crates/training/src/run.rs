@@ -1,12 +1,11 @@
 //! The loop: steps, reports, sample grids and checkpoints, each at its interval.
 
+use std::any::Any;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
-use score_net::ModelConfig;
-use sde_core::SdeConfig;
-
-use crate::{Checkpoint, MetricsRecord, RunFolder, Trainer, TrainingError, learning_rate};
+use crate::{Checkpoint, LockedRun, MetricsRecord, Trainer, TrainingError, learning_rate};
 
 /// Whoever looks on while a run trains: a progress bar, a test, nobody (`()`).
 ///
@@ -49,23 +48,34 @@ pub trait Watch {
 impl Watch for () {}
 
 /// Trains until [`TrainingConfig::steps`](crate::TrainingConfig::steps) are done, from wherever
-/// `trainer` stands; a checkpoint is always written at the end.
+/// `trainer` stands; a checkpoint is always written at the end, and before an error that is not the
+/// weights' own.
 ///
 /// # Errors
-/// [`TrainingError::NotFinite`], a file that cannot be written, the watcher's own, or
-/// [`TrainingError::Stopped`] if the watcher broke off.
+/// [`TrainingError::NotFinite`], [`TrainingError::OutOfMemory`], data or a file that cannot be read or
+/// written, the watcher's own, or [`TrainingError::Stopped`] if the watcher broke off.
 pub fn run(
     trainer: &mut Trainer<'_>,
-    model: &ModelConfig,
-    sde: SdeConfig,
-    folder: &RunFolder,
+    folder: &LockedRun,
+    watch: &mut dyn Watch,
+) -> Result<(), TrainingError> {
+    folder.truncate_metrics(trainer.step_count())?;
+    let done = steps(trainer, folder, watch);
+    if let Err(TrainingError::Data(_) | TrainingError::Watch(_)) = &done {
+        keep(trainer, folder);
+    }
+    done
+}
+
+fn steps(
+    trainer: &mut Trainer<'_>,
+    folder: &LockedRun,
     watch: &mut dyn Watch,
 ) -> Result<(), TrainingError> {
     let config = trainer.config().clone();
-    folder.truncate_metrics(trainer.step_count())?;
     let mut clock = Clock::going_on_from(folder.metrics()?.last());
     while trainer.step_count() < config.steps {
-        trainer.step()?;
+        step(trainer)?;
         let step = trainer.step_count();
         let last = step == config.steps;
         let due = |every: u64| last || (every > 0 && step.is_multiple_of(every));
@@ -76,11 +86,18 @@ pub fn run(
         {
             let samples = clock.steps_until(step) * config.batch_size as u64;
             let (seconds, elapsed) = clock.lap(step);
+            let [weight_norm, ema_norm] = trainer.weight_norms();
             let record = MetricsRecord {
                 step,
                 loss: means.loss,
+                loss_max: means.loss_max,
                 grad_norm: means.grad_norm,
+                grad_norm_max: means.grad_norm_max,
                 clipped: means.clipped,
+                spikes: means.spikes,
+                skipped: means.skipped,
+                weight_norm,
+                ema_norm,
                 learning_rate: learning_rate::learning_rate(&config, step - 1),
                 samples_per_second: samples as f64 / seconds,
                 seconds: elapsed,
@@ -90,9 +107,8 @@ pub fn run(
         }
         if due(config.checkpoint_every) || stop {
             clock.pause();
-            let path = folder.checkpoint_path(step);
-            let checkpoint = Checkpoint::write(trainer, model, sde, &path)?;
-            folder.prune(config.keep_checkpoints)?;
+            let checkpoint = Checkpoint::write(trainer, &folder.checkpoint_path(step))?;
+            folder.prune(config.retention())?;
             watch.checkpoint(&checkpoint)?;
             clock.resume();
         }
@@ -106,6 +122,47 @@ pub fn run(
         }
     }
     Ok(())
+}
+
+/// Writes a checkpoint of where `trainer` stands, unless there is one: something else has gone wrong,
+/// and its weights are good.
+fn keep(trainer: &mut Trainer<'_>, folder: &LockedRun) {
+    let path = folder.checkpoint_path(trainer.step_count());
+    if trainer.step_count() == 0 || path.exists() {
+        return;
+    }
+    // The error that brought us here is the one to tell.
+    if let Err(error) = Checkpoint::write(trainer, &path) {
+        tracing::warn!(%error, "the last steps are not kept");
+    }
+}
+
+/// A step, in which a backend that panics for want of memory becomes an error.
+fn step(trainer: &mut Trainer<'_>) -> Result<(), TrainingError> {
+    let attempt = catch_unwind(AssertUnwindSafe(|| trainer.step()));
+    attempt.unwrap_or_else(|panic| match short_of_memory(&*panic) {
+        Some(words) => Err(TrainingError::OutOfMemory {
+            step: trainer.step_count() + 1,
+            batch_size: trainer.config().batch_size,
+            words,
+        }),
+        None => resume_unwind(panic),
+    })
+}
+
+/// The first line of a panic that tells of too little memory.
+fn short_of_memory(panic: &(dyn Any + Send)) -> Option<String> {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let words = text.or_else(|| panic.downcast_ref::<&str>().copied())?;
+    let lower = words.to_lowercase();
+    let signs = [
+        "out of memory",
+        "outofmemory",
+        "out_of_memory",
+        "not enough memory",
+    ];
+    let short = signs.iter().any(|sign| lower.contains(sign));
+    short.then(|| words.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 /// Seconds of training alone: it stands still while pictures and checkpoints are made.

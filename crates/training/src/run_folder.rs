@@ -6,14 +6,19 @@
 //! <run>/samples/step-00001000.png
 //! <run>/checkpoints/step-00001000/
 //! <run>/loss.png
+//! <run>/run.lock               held by the process that trains in it
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+mod lock;
+
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::lock::LockedRun;
+use crate::checkpoint::flush;
 use crate::{Checkpoint, TrainingError};
 
 /// One line of `metrics.jsonl`: means over the steps since the line before.
@@ -23,10 +28,28 @@ pub struct MetricsRecord {
     pub step: u64,
     /// The loss.
     pub loss: f64,
+    /// The largest loss of a step.
+    #[serde(default)]
+    pub loss_max: f64,
     /// The global norm of the gradient before clipping.
     pub grad_norm: f64,
+    /// The largest norm of a step.
+    #[serde(default)]
+    pub grad_norm_max: f64,
     /// The share of steps whose gradient was clipped.
     pub clipped: f64,
+    /// Steps whose loss was above [`SPIKE`](crate::progress::SPIKE) times the running mean.
+    #[serde(default)]
+    pub spikes: u64,
+    /// Steps left out because their loss or gradient was not finite.
+    #[serde(default)]
+    pub skipped: u64,
+    /// The global norm of the weights.
+    #[serde(default)]
+    pub weight_norm: f64,
+    /// The global norm of their average.
+    #[serde(default)]
+    pub ema_norm: f64,
     /// The learning rate of the last step.
     pub learning_rate: f64,
     /// Samples a second, reports and pictures not counted.
@@ -42,15 +65,18 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// A new run in `root`, with its resolved configuration.
+    /// A new run in `root`, with its resolved configuration, locked for this process.
     ///
     /// # Errors
-    /// If the folder holds a run already, or cannot be written.
-    pub fn create(root: &Path, config: &str) -> Result<Self, TrainingError> {
+    /// If the folder holds a run already, is another process's, or cannot be written.
+    pub fn create(root: &Path, config: &str) -> Result<LockedRun, TrainingError> {
         let folder = Self {
             root: root.to_owned(),
         };
-        if folder.config_path().exists() {
+        fs::create_dir_all(root).map_err(TrainingError::io(root, "creating"))?;
+        let locked = folder.lock()?;
+        let path = locked.config_path();
+        if path.exists() {
             return Err(TrainingError::RunFolder {
                 path: root.to_owned(),
                 fault:
@@ -59,12 +85,8 @@ impl RunFolder {
                         .into(),
             });
         }
-        fs::create_dir_all(root).map_err(TrainingError::io(root, "creating"))?;
-        let path = folder.config_path();
-        let aside = path.with_extension("toml.writing");
-        fs::write(&aside, config).map_err(TrainingError::io(&aside, "writing"))?;
-        fs::rename(&aside, &path).map_err(TrainingError::io(&path, "renaming to it"))?;
-        Ok(folder)
+        write_whole(&path, config.as_bytes())?;
+        Ok(locked)
     }
 
     /// The run in `root`.
@@ -162,34 +184,6 @@ impl RunFolder {
         })
     }
 
-    /// Removes all but the newest `keep` checkpoints.
-    ///
-    /// # Errors
-    /// If one cannot be removed.
-    pub fn prune(&self, keep: usize) -> Result<(), TrainingError> {
-        let steps = self.checkpoint_steps()?;
-        for &step in &steps[..steps.len().saturating_sub(keep)] {
-            let path = self.checkpoint_path(step);
-            fs::remove_dir_all(&path).map_err(TrainingError::io(&path, "removing"))?;
-        }
-        Ok(())
-    }
-
-    /// Appends a record to the metrics.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn append_metrics(&self, record: &MetricsRecord) -> Result<(), TrainingError> {
-        let path = self.metrics_path();
-        let append = || -> std::io::Result<()> {
-            let mut line = serde_json::to_vec(record).map_err(std::io::Error::other)?;
-            line.push(b'\n');
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.write_all(&line)
-        };
-        append().map_err(TrainingError::io(&path, "appending to"))
-    }
-
     /// The metrics so far; a torn last line, as a killed process leaves it, is passed over.
     ///
     /// # Errors
@@ -210,25 +204,27 @@ impl RunFolder {
         }
         Ok(records)
     }
-
-    /// Drops the metrics of steps after `step`, which a resumed run will write anew.
-    ///
-    /// # Errors
-    /// If the file cannot be rewritten.
-    pub fn truncate_metrics(&self, step: u64) -> Result<(), TrainingError> {
-        let path = self.metrics_path();
-        if !path.exists() {
-            return Ok(());
-        }
-        let mut text = Vec::new();
-        for record in self.metrics()?.iter().filter(|record| record.step <= step) {
-            serde_json::to_writer(&mut text, record)
-                .map_err(std::io::Error::other)
-                .map_err(TrainingError::io(&path, "rewriting"))?;
-            text.push(b'\n');
-        }
-        let aside = path.with_extension("jsonl.writing");
-        fs::write(&aside, text).map_err(TrainingError::io(&aside, "writing"))?;
-        fs::rename(&aside, &path).map_err(TrainingError::io(&path, "renaming to it"))
-    }
 }
+
+/// Writes a file aside, flushes it, and renames it: it is the old one or the new one, never a half.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainingError> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(ASIDE);
+    let aside = PathBuf::from(aside);
+    let written = File::create(&aside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let written = written.map_err(TrainingError::io(&aside, "writing"));
+    let renamed = written
+        .and_then(|()| fs::rename(&aside, path).map_err(TrainingError::io(path, "renaming to it")));
+    if renamed.is_err() {
+        // A half of a file is of no use; what there was stays.
+        let _ = fs::remove_file(&aside);
+    }
+    renamed?;
+    flush(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// How the names of files end that are being written.
+const ASIDE: &str = ".writing";

@@ -2,19 +2,20 @@
 
 use std::ops::Range;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use data::{EpochOrder, Source};
 use score_net::{Model, ModelConfig, Network, Preconditioning};
 use sde_core::{SdeConfig, Time};
 use tracing::trace_span;
 
-use crate::checkpoint::Weights;
+use crate::checkpoint::{Weights, paths};
 use crate::gradient::{Part, gradient};
-use crate::optimizer::{Optimizer, Schedule};
+use crate::optimizer::{GradientNorm, Optimizer, Refused, Schedule};
+use crate::progress::{Means, Progress};
 use crate::shards::Shards;
 use crate::uncertainty::Uncertainty;
-use crate::{Objective, TrainingConfig, TrainingError, ema, learning_rate};
+use crate::{NotFinitePolicy, Objective, TrainingConfig, TrainingError, ema, learning_rate};
 
 /// A model in training: weights, their average, the optimiser, and where it stands.
 ///
@@ -22,6 +23,8 @@ use crate::{Objective, TrainingConfig, TrainingError, ema, learning_rate};
 /// [`Checkpoint`](crate::Checkpoint) goes on exactly as if it had never stopped.
 pub struct Trainer<'a> {
     config: TrainingConfig,
+    sde: SdeConfig,
+    model: ModelConfig,
     objective: Objective,
     source: &'a dyn Source,
     order: EpochOrder,
@@ -33,8 +36,13 @@ pub struct Trainer<'a> {
     step: u64,
     indices: Vec<usize>,
     unread: Vec<Unread>,
-    read: Summary,
+    progress: Progress,
+    /// Steps that were left out without one between them that was not.
+    skipped_in_a_row: u64,
 }
+
+/// As many steps may be left out in a row, under [`NotFinitePolicy::Skip`], before a run stops.
+pub const SKIPS_IN_A_ROW: u64 = 20;
 
 /// Marks parameters for gradient checkpointing, which all that meet in an operation must agree on.
 struct Checkpointed;
@@ -48,30 +56,17 @@ impl ModuleMapper for Checkpointed {
 
 /// What a step left on the device, not looked at yet.
 struct Unread {
+    /// Counted from 1.
     step: u64,
     losses: Vec<Tensor<1>>,
-    norm: Tensor<1>,
+    norm: Result<GradientNorm, Refused>,
     times: Vec<Time>,
 }
 
-/// Sums over the steps that were looked at since the last report.
-#[derive(Clone, Copy, Debug, Default)]
-struct Summary {
-    steps: u64,
-    loss: f64,
+/// What a look found in a step.
+struct Found {
+    losses: Vec<f64>,
     norm: f64,
-    clipped: u64,
-}
-
-/// Means over the steps since the last report.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Means {
-    /// The loss.
-    pub loss: f64,
-    /// The global norm of the gradient before clipping.
-    pub grad_norm: f64,
-    /// The share of steps whose gradient was clipped.
-    pub clipped: f64,
 }
 
 impl<'a> Trainer<'a> {
@@ -96,8 +91,8 @@ impl<'a> Trainer<'a> {
         let device = device.clone().without_autodiff();
         let order = EpochOrder::new(source.len(), config.seed)?;
         let sigma_data = model.preconditioning.sigma_data;
-        let model = model.init(config.seed, &device)?;
-        let prediction = model.preconditioning.prediction();
+        let built = model.init(config.seed, &device)?;
+        let prediction = built.preconditioning.prediction();
         let objective = Objective::new(config.objective, sde.build()?, prediction, sigma_data)?;
         let uncertainty = config.objective.uncertainty;
         Ok(Self {
@@ -105,14 +100,17 @@ impl<'a> Trainer<'a> {
             objective,
             source,
             order,
-            optimizer: Optimizer::new(&config, model.network),
-            preconditioning: model.preconditioning,
+            optimizer: Optimizer::new(&config, built.network),
+            preconditioning: built.preconditioning,
             shards: Shards::new(config.shards_on(&device))?,
             device,
             step: 0,
             indices: Vec::new(),
             unread: Vec::new(),
-            read: Summary::default(),
+            progress: Progress::default(),
+            skipped_in_a_row: 0,
+            sde,
+            model: model.clone(),
             config,
         })
     }
@@ -125,6 +123,21 @@ impl<'a> Trainer<'a> {
     /// How it is trained.
     pub fn config(&self) -> &TrainingConfig {
         &self.config
+    }
+
+    /// The process that it is trained under.
+    pub fn sde_config(&self) -> SdeConfig {
+        self.sde
+    }
+
+    /// What is trained.
+    pub fn model_config(&self) -> &ModelConfig {
+        &self.model
+    }
+
+    /// What it is trained with.
+    pub fn source(&self) -> &dyn Source {
+        self.source
     }
 
     /// What is minimised.
@@ -151,10 +164,14 @@ impl<'a> Trainer<'a> {
 
     /// Takes one step: forward, backward, clip, AdamW, EMA.
     ///
+    /// A loss or gradient that is not finite is dealt with as [`TrainingConfig::not_finite`] says. On the
+    /// CPU, and anywhere under [`NotFinitePolicy::Skip`], the weights are then as they were before the step;
+    /// elsewhere it is noticed at the next look at the device, of which there is one every
+    /// [`TrainingConfig::check_every`] steps.
+    ///
     /// # Errors
-    /// [`TrainingError::NotFinite`] at the first look that finds a loss or gradient that is not
-    /// finite; there is one look every [`TrainingConfig::check_every`] steps. [`TrainingError::Data`] where
-    /// a sample cannot be read; the step is then not taken.
+    /// [`TrainingError::NotFinite`] names step, layer and time. [`TrainingError::Data`] where a sample cannot
+    /// be read; the step is then not taken.
     pub fn step(&mut self) -> Result<(), TrainingError> {
         let _span = trace_span!(target: "profile::phase", "step").entered();
         let samples = self.config.batch_size;
@@ -173,15 +190,23 @@ impl<'a> Trainer<'a> {
         };
         let norm = trace_span!(target: "profile::phase", "optimiser")
             .in_scope(|| self.optimizer.step(gradients, schedule));
-        self.step += 1;
-        self.unread.push(Unread {
-            step: self.step,
+        let refused = norm.is_err();
+        let unread = Unread {
+            step: self.step + 1,
             losses,
             norm,
             times,
-        });
+        };
+        if refused && self.config.not_finite == NotFinitePolicy::Stop {
+            // The steps before it first; this one has not been taken.
+            self.look()?;
+            return Err(self.not_finite(unread));
+        }
+        self.unread.push(unread);
+        self.step += 1;
         // What is learned from the losses must have learned from these before the next.
-        if self.uncertainty.is_some() || self.unread.len() as u64 >= self.config.check_every {
+        let look_now = refused || self.uncertainty.is_some();
+        if look_now || self.unread.len() as u64 >= self.config.check_every {
             self.look()?;
         }
         Ok(())
@@ -219,44 +244,88 @@ impl<'a> Trainer<'a> {
     /// Reads what the last steps left on the device, and refuses to go on from what is not finite.
     ///
     /// # Errors
-    /// [`TrainingError::NotFinite`] names the step, the quantity and the time.
+    /// [`TrainingError::NotFinite`] names the step, the quantity, the layer and the time.
     pub fn look(&mut self) -> Result<(), TrainingError> {
-        for unread in std::mem::take(&mut self.unread) {
-            let read =
-                |losses: Tensor<1>| -> Vec<f64> { losses.into_data().iter::<f64>().collect() };
-            let losses: Vec<f64> = unread.losses.into_iter().flat_map(read).collect();
-            let norm: f64 = unread.norm.into_data().iter::<f64>().sum();
-            let fault = |what, t: Time| TrainingError::NotFinite {
-                what,
-                step: unread.step,
-                t: t.0,
-                sigma_ratio: self.objective.sde().marginal(t).sigma_ratio().0,
-            };
-            if let Some(sample) = losses.iter().position(|loss| !loss.is_finite()) {
-                return Err(fault("the loss", unread.times[sample]));
+        for mut unread in std::mem::take(&mut self.unread) {
+            if let Err(refused) = unread.norm {
+                // Left out; the weights know nothing of it.
+                tracing::warn!(
+                    step = unread.step,
+                    "the gradient is not finite: the step is left out"
+                );
+                self.progress.skipped();
+                self.skipped_in_a_row += 1;
+                if self.skipped_in_a_row > SKIPS_IN_A_ROW {
+                    unread.norm = Err(refused);
+                    return Err(self.not_finite(unread));
+                }
+                continue;
             }
-            if !norm.is_finite() {
-                let smallest = unread.times.iter().copied();
-                let smallest = smallest.min_by(|a, b| a.0.total_cmp(&b.0));
-                return Err(fault("the gradient", smallest.unwrap_or(Time(0.0))));
-            }
-            self.read.steps += 1;
-            self.read.loss += losses.iter().sum::<f64>() / losses.len() as f64;
-            if let Some(uncertainty) = &mut self.uncertainty {
-                let (sde, times) = (self.objective.sde(), &unread.times);
-                let levels = times.iter().map(|&t| uncertainty.at(sde, t));
-                let levels: Vec<f64> = levels.collect();
-                self.read.loss += levels.iter().sum::<f64>() / levels.len() as f64;
-                // The losses are divided by e^u already.
-                let pairs = losses.iter().zip(&levels);
-                let errors: Vec<f64> = pairs.map(|(loss, u)| loss * u.exp()).collect();
-                uncertainty.update(sde, times, &errors);
-            }
-            self.read.norm += norm;
-            let limit = self.config.clip_norm;
-            self.read.clipped += u64::from(limit > 0.0 && norm > limit);
+            let found = self.read(unread)?;
+            self.learn(found);
         }
         Ok(())
+    }
+
+    /// Waits for a step's losses and norm.
+    fn read(&self, mut unread: Unread) -> Result<(Vec<Time>, Found), TrainingError> {
+        let losses = read_all(&unread.losses);
+        let norm = unread.norm.and_then(GradientNorm::read);
+        match norm {
+            Ok(norm) if losses.iter().all(|loss| loss.is_finite()) => {
+                Ok((unread.times, Found { losses, norm }))
+            }
+            norm => {
+                unread.norm = norm.map(GradientNorm::Known);
+                Err(self.not_finite(unread))
+            }
+        }
+    }
+
+    /// Counts a step, and has the learned weighting learn from it.
+    fn learn(&mut self, (times, Found { losses, norm }): (Vec<Time>, Found)) {
+        let mut loss = losses.iter().sum::<f64>() / losses.len() as f64;
+        if let Some(uncertainty) = &mut self.uncertainty {
+            let sde = self.objective.sde();
+            let levels = times.iter().map(|&t| uncertainty.at(sde, t));
+            let levels: Vec<f64> = levels.collect();
+            loss += levels.iter().sum::<f64>() / levels.len() as f64;
+            // The losses are divided by e^u already.
+            let pairs = losses.iter().zip(&levels);
+            let errors: Vec<f64> = pairs.map(|(loss, u)| loss * u.exp()).collect();
+            uncertainty.update(sde, &times, &errors);
+        }
+        let limit = self.config.clip_norm;
+        self.progress.took(loss, norm, limit > 0.0 && norm > limit);
+        self.skipped_in_a_row = 0;
+    }
+
+    /// The error that tells of a step that is not finite: in which sample, at which time, in which layer.
+    fn not_finite(&self, unread: Unread) -> TrainingError {
+        let losses = read_all(&unread.losses);
+        let sample = losses.iter().position(|loss| !loss.is_finite());
+        let smallest = || {
+            unread
+                .times
+                .iter()
+                .copied()
+                .min_by(|a, b| a.0.total_cmp(&b.0))
+        };
+        let t = sample.map(|sample| unread.times[sample]).or_else(smallest);
+        let t = t.unwrap_or(Time(0.0));
+        let parameter = unread.norm.err().and_then(|refused| refused.parameter);
+        let layer = |number| paths(&self.optimizer.network()).into_iter().nth(number);
+        TrainingError::NotFinite {
+            what: if sample.is_some() {
+                "the loss"
+            } else {
+                "the gradient"
+            },
+            step: unread.step,
+            layer: parameter.and_then(layer),
+            t: t.0,
+            sigma_ratio: self.objective.sde().marginal(t).sigma_ratio().0,
+        }
     }
 
     /// The means since the last call, or none if no step was taken.
@@ -265,18 +334,12 @@ impl<'a> Trainer<'a> {
     /// As [`Trainer::look`], which it calls first.
     pub fn take_means(&mut self) -> Result<Option<Means>, TrainingError> {
         self.look()?;
-        let Summary {
-            steps,
-            loss,
-            norm,
-            clipped,
-        } = std::mem::take(&mut self.read);
-        let n = steps as f64;
-        Ok((steps > 0).then(|| Means {
-            loss: loss / n,
-            grad_norm: norm / n,
-            clipped: clipped as f64 / n,
-        }))
+        Ok(self.progress.take())
+    }
+
+    /// The global norms of the weights and of their average.
+    pub fn weight_norms(&self) -> [f64; 2] {
+        [self.optimizer.network(), self.optimizer.average()].map(|network| norm(&network))
     }
 
     /// What a checkpoint must hold of this trainer.
@@ -289,8 +352,9 @@ impl<'a> Trainer<'a> {
             step: self.step,
             network: self.optimizer.network(),
             average: self.optimizer.average(),
-            optimizer: self.optimizer.record(),
+            moments: self.optimizer.moments(),
             uncertainty: self.uncertainty.as_ref().map(Uncertainty::state),
+            progress: self.progress,
         })
     }
 
@@ -307,9 +371,9 @@ impl<'a> Trainer<'a> {
             }
         }
         self.step = weights.step;
-        (self.optimizer).restore(weights.network, weights.average, weights.optimizer);
+        (self.optimizer).restore(weights.network, weights.average, weights.moments);
         self.unread.clear();
-        self.read = Summary::default();
+        self.progress = weights.progress;
         Ok(())
     }
 
@@ -317,4 +381,24 @@ impl<'a> Trainer<'a> {
     pub(crate) fn device(&self) -> Device {
         self.device.clone()
     }
+}
+
+/// The losses of all parts of a batch, in the order of its samples.
+fn read_all(parts: &[Tensor<1>]) -> Vec<f64> {
+    let read = |part: &Tensor<1>| -> Vec<f64> { part.to_data().iter::<f64>().collect() };
+    parts.iter().flat_map(read).collect()
+}
+
+/// The global norm of a network's parameters.
+fn norm(network: &Network) -> f64 {
+    struct Squares(Vec<Tensor<1>>);
+    impl ModuleVisitor for Squares {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(param.val().square().sum());
+        }
+    }
+    let mut squares = Squares(Vec::new());
+    network.visit(&mut squares);
+    let squares = Tensor::cat(squares.0, 0).into_data();
+    squares.iter::<f64>().sum::<f64>().sqrt()
 }

@@ -8,6 +8,8 @@ use sde_core::SdeError;
 use solvers::{GridError, SolveError, solver::ParameterError};
 use training::TrainingError;
 
+use crate::interrupt;
+
 /// The exit code of a command line or a configuration that cannot be followed.
 pub const USAGE: u8 = 2;
 /// The exit code of everything else that goes wrong.
@@ -87,7 +89,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         return fault.code;
     }
     if let Some(TrainingError::Stopped { .. }) = in_chain(error) {
-        return INTERRUPTED;
+        return interrupt::exit_code();
     }
     let unusable_training = matches!(
         in_chain(error),

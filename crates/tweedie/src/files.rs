@@ -1,6 +1,7 @@
 //! Files that are there whole or not at all.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -17,8 +18,16 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     }
     let mut aside = path.as_os_str().to_owned();
     aside.push(".writing");
-    let written = fs::write(&aside, bytes).and_then(|()| fs::rename(&aside, path));
-    written.with_context(cannot)
+    let written = File::create(&aside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let renamed = written.and_then(|()| fs::rename(&aside, path));
+    if renamed.is_err() {
+        // A half of a file is of no use, and takes the place that may be lacking.
+        let _ = fs::remove_file(&aside);
+    }
+    renamed.with_context(cannot)
 }
 
 /// Makes a folder and those above it.

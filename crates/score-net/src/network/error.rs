@@ -14,6 +14,27 @@ pub enum ConfigError {
         field: &'static str,
     },
 
+    /// A count is larger than any network has.
+    #[error("network.{field} = {value}: it must be at most {most}")]
+    TooMany {
+        /// The field at fault.
+        field: &'static str,
+        /// Its value.
+        value: usize,
+        /// The most that is allowed.
+        most: usize,
+    },
+
+    /// A sample has more numbers than can be worked with.
+    #[error(
+        "the data have shape {shape:?} (channels x height x width): every extent must be at most {MOST_EXTENT}, \
+         and a sample at most {MOST_NUMBERS} numbers"
+    )]
+    TooLarge {
+        /// Channels, height and width of one sample.
+        shape: [usize; 3],
+    },
+
     /// A list that has to have entries is empty.
     #[error("network.{field} = []: {remedy}")]
     Empty {
@@ -76,25 +97,51 @@ pub enum ConfigError {
     },
 }
 
-/// `value` unless it is zero.
+/// The most that any count of a network may be. With it, and [`MOST_NUMBERS`], no number of parameters
+/// overflows, whatever a file says.
+pub(crate) const MOST: usize = 1 << 15;
+/// The most blocks and levels.
+pub(crate) const MOST_BLOCKS: usize = 1 << 10;
+const MOST_EXTENT: usize = 1 << 16;
+const MOST_NUMBERS: usize = 1 << 31;
+
+/// `value` unless it is zero or larger than anything one could mean.
 pub(crate) fn positive(field: &'static str, value: usize) -> Result<usize, ConfigError> {
-    if value == 0 {
-        Err(ConfigError::Zero { field })
+    let most = if field == "blocks" { MOST_BLOCKS } else { MOST };
+    match value {
+        0 => Err(ConfigError::Zero { field }),
+        _ => at_most(field, value, most),
+    }
+}
+
+/// `value` unless it is larger than `most`.
+pub(crate) fn at_most(
+    field: &'static str,
+    value: usize,
+    most: usize,
+) -> Result<usize, ConfigError> {
+    if value > most {
+        Err(ConfigError::TooMany { field, value, most })
     } else {
         Ok(value)
     }
 }
 
-/// `shape` unless one of its extents is zero.
+/// `shape` unless one of its extents is zero, or it is larger than can be worked with.
 pub(crate) fn nonempty(shape: [usize; 3]) -> Result<[usize; 3], ConfigError> {
     let [channels, height, width] = shape;
     if shape.contains(&0) {
-        Err(ConfigError::EmptyData {
+        return Err(ConfigError::EmptyData {
             channels,
             height,
             width,
-        })
-    } else {
-        Ok(shape)
+        });
     }
+    let numbers = shape
+        .iter()
+        .fold(1_usize, |product, &n| product.saturating_mul(n));
+    if numbers > MOST_NUMBERS || shape.iter().any(|&extent| extent > MOST_EXTENT) {
+        return Err(ConfigError::TooLarge { shape });
+    }
+    Ok(shape)
 }

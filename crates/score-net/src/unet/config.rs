@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::UNet;
 use crate::embedding::TimeEmbedding;
-use crate::network::{ConfigError, Weights, positive};
+use crate::network::{ConfigError, MOST, Weights, at_most, positive};
 
 /// Configuration of a [`UNet`], as it stands in an experiment file.
 ///
@@ -64,6 +64,9 @@ impl Default for UNetConfig {
     }
 }
 
+/// The most levels: each halves the image, and the largest extent is 2^16.
+const MOST_LEVELS: usize = 16;
+
 impl UNetConfig {
     /// Checks what can be checked without knowing the data.
     ///
@@ -87,8 +90,18 @@ impl UNetConfig {
                 remedy: "give one multiple of `channels` per level, such as [1, 2]",
             });
         }
+        at_most(
+            "multipliers (their number)",
+            self.multipliers.len(),
+            MOST_LEVELS,
+        )?;
         for &multiplier in &self.multipliers {
             positive("multipliers[_]", multiplier)?;
+            at_most(
+                "channels times a multiplier",
+                self.channels * multiplier,
+                MOST,
+            )?;
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(ConfigError::OutOfRange {

@@ -1,14 +1,14 @@
 //! The step as one pass over the memory of all parameters.
 
-use std::slice;
+use std::{slice, vec};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::{GradientsParams, OptimizerRecord};
-use burn::tensor::{Device, Tensor};
-use kernels::{Gradient, Parameter, Step, adamw_ema, global_norm};
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Tensor};
+use kernels::{Gradient, Moments, Parameter, Step, adamw_ema, global_norm};
 use score_net::Network;
 
-use super::{Constants, Schedule, record};
+use super::{Constants, GradientNorm, Moment, Refused, Schedule};
 use crate::clipping::clip_factor;
 use crate::ema::values;
 
@@ -52,22 +52,34 @@ impl InPlace {
         })
     }
 
-    pub fn record(&self) -> OptimizerRecord {
-        record::of(self.network(), self.parameters.clone())
+    /// AdamW's moments, parameter by parameter.
+    pub fn moments(&self) -> Vec<Option<Moment>> {
+        let mut telling = Telling {
+            parameters: self.parameters.iter(),
+            moments: Vec::with_capacity(self.parameters.len()),
+        };
+        self.hollow.visit(&mut telling);
+        telling.moments
     }
 
-    pub fn load_record(&mut self, record: OptimizerRecord) {
-        let parameters = std::mem::take(&mut self.parameters);
-        let network = self.hollow.clone();
-        self.parameters = record::loaded(record, network, parameters);
+    /// Goes on from moments, one for each parameter, in its shape.
+    pub fn load_moments(&mut self, moments: Vec<Option<Moment>>) {
+        let mut remembering = Remembering {
+            parameters: std::mem::take(&mut self.parameters).into_iter(),
+            moments: moments.into_iter(),
+            done: Vec::new(),
+        };
+        self.hollow.visit(&mut remembering);
+        self.parameters = remembering.done;
     }
 
+    /// Takes the step, unless the gradient's norm is not finite.
     pub fn step(
         &mut self,
         constants: Constants,
         gradients: Vec<GradientsParams>,
         schedule: Schedule,
-    ) -> Tensor<1> {
+    ) -> Result<GradientNorm, Refused> {
         let mut collected = Collecting {
             parts: gradients,
             gradients: Vec::with_capacity(self.parameters.len()),
@@ -75,6 +87,11 @@ impl InPlace {
         self.hollow.visit(&mut collected);
         let gradients = collected.gradients;
         let norm = global_norm(&gradients);
+        if !norm.is_finite() {
+            let of_one = |gradient| !global_norm(std::slice::from_ref(gradient)).is_finite();
+            let parameter = gradients.iter().position(of_one);
+            return Err(Refused { parameter });
+        }
         let step = Step {
             learning_rate: schedule.learning_rate,
             betas: constants.betas,
@@ -84,7 +101,51 @@ impl InPlace {
             average_decay: schedule.average_decay,
         };
         adamw_ema(&mut self.parameters, &gradients, &step);
-        Tensor::from_floats([norm as f32], &Device::flex())
+        Ok(GradientNorm::Known(norm))
+    }
+}
+
+struct Telling<'a> {
+    parameters: slice::Iter<'a, Parameter>,
+    moments: Vec<Option<Moment>>,
+}
+
+impl ModuleVisitor for Telling<'_> {
+    fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
+        let parameter = self.parameters.next().expect("as many as were taken");
+        let Moments {
+            first,
+            second,
+            updates,
+        } = parameter.moments::<D>();
+        let moment = || Moment {
+            first: first.into_data(),
+            second: second.into_data(),
+            updates,
+        };
+        self.moments.push((updates > 0).then(moment));
+    }
+}
+
+struct Remembering {
+    parameters: vec::IntoIter<Parameter>,
+    moments: vec::IntoIter<Option<Moment>>,
+    done: Vec<Parameter>,
+}
+
+impl ModuleVisitor for Remembering {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let parameter = self.parameters.next().expect("as many as were taken");
+        let place = (&param.val().device(), DType::F32);
+        let moment = self.moments.next().flatten();
+        self.done.push(match moment {
+            None => parameter,
+            Some(moment) => parameter.with_moments::<D>(Moments {
+                first: Tensor::from_data(moment.first, place),
+                second: Tensor::from_data(moment.second, place),
+                updates: moment.updates,
+            }),
+        });
     }
 }
 

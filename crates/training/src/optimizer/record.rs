@@ -1,5 +1,4 @@
-//! AdamW's moments in the record that Burn's own AdamW keeps, so that a checkpoint goes on with
-//! either.
+//! AdamW's moments out of Burn's record, and back.
 //!
 //! Burn alone can make such a record or read it: from the states that an optimiser returns from its
 //! step. So here is one whose step does nothing else.
@@ -11,31 +10,36 @@ use burn::module::Module;
 use burn::optim::{
     AdamWState, AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer, OptimizerRecord,
 };
-use burn::tensor::{Device, Tensor};
-use kernels::{Moments, Parameter};
+use burn::tensor::{Device, Tensor, TensorData};
 use score_net::Network;
 
 use crate::ema::values;
 
-/// The record of `parameters`, which are those of `network` in its order.
-pub(super) fn of(network: Network, parameters: Vec<Parameter>) -> OptimizerRecord {
-    let exchange = Exchange::new(parameters);
-    let mut optimizer = ModuleOptimizer::from(exchange);
+/// What AdamW remembers of one parameter, on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Moment {
+    /// m, the average of the gradient, in the parameter's shape.
+    pub first: TensorData,
+    /// v, the average of its square.
+    pub second: TensorData,
+    /// How many gradients there have been.
+    pub updates: usize,
+}
+
+/// The record of the moments of `network`'s parameters, in its order.
+pub(super) fn of(network: Network, moments: Vec<Option<Moment>>) -> OptimizerRecord {
+    let mut optimizer = ModuleOptimizer::from(Exchange::giving(moments));
     visit(&mut optimizer, network);
     optimizer.to_record()
 }
 
-/// `parameters`, which are those of `network` in its order, with the moments of a record; where it
-/// has none, with those they have.
-pub(super) fn loaded(
-    record: OptimizerRecord,
-    network: Network,
-    parameters: Vec<Parameter>,
-) -> Vec<Parameter> {
-    let exchange = Exchange::new(parameters);
+/// The moments in a record, in the order of `network`'s parameters; none for those that had no
+/// gradient yet.
+pub(super) fn moments(record: OptimizerRecord, network: Network) -> Vec<Option<Moment>> {
+    let exchange = Exchange::giving(Vec::new());
     let mut optimizer = ModuleOptimizer::from(exchange.clone()).load_record(record);
     visit(&mut optimizer, network);
-    std::mem::take(&mut *exchange.parameters()).into()
+    std::mem::take(&mut exchange.trays().found)
 }
 
 /// Has every parameter visited, by giving it some gradient.
@@ -44,16 +48,24 @@ fn visit(optimizer: &mut ModuleOptimizer, network: Network) {
     optimizer.step(0.0, network.train(), gradients);
 }
 
-/// Gives each parameter the moments that were stored for it, if any, and stores what it has then.
+/// Gives each parameter the next moments, and takes those that were stored for it.
 #[derive(Clone)]
-struct Exchange(Arc<Mutex<VecDeque<Parameter>>>);
+struct Exchange(Arc<Mutex<Trays>>);
+
+struct Trays {
+    given: VecDeque<Option<Moment>>,
+    found: Vec<Option<Moment>>,
+}
 
 impl Exchange {
-    fn new(parameters: Vec<Parameter>) -> Self {
-        Self(Arc::new(Mutex::new(parameters.into())))
+    fn giving(moments: Vec<Option<Moment>>) -> Self {
+        Self(Arc::new(Mutex::new(Trays {
+            given: moments.into(),
+            found: Vec::new(),
+        })))
     }
 
-    fn parameters(&self) -> MutexGuard<'_, VecDeque<Parameter>> {
+    fn trays(&self) -> MutexGuard<'_, Trays> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,24 +80,27 @@ impl Optimizer for Exchange {
         _: Tensor<D>,
         stored: Option<AdamWState<D>>,
     ) -> (Tensor<D>, Option<AdamWState<D>>) {
-        let mut parameters = self.parameters();
-        let mut parameter = parameters.pop_front().expect("one for each of the network");
-        if let Some(AdamWState { momentum }) = stored {
-            parameter = parameter.with_moments(Moments {
-                first: momentum.moment_1,
-                second: momentum.moment_2,
+        let mut trays = self.trays();
+        let given = trays.given.pop_front().flatten();
+        trays
+            .found
+            .push(stored.map(|AdamWState { momentum }| Moment {
+                first: momentum.moment_1.into_data(),
+                second: momentum.moment_2.into_data(),
                 updates: momentum.time,
-            });
-        }
-        let Moments {
-            first,
-            second,
-            updates,
-        } = parameter.moments();
-        // At the back, so that the order is the same when all have been visited.
-        parameters.push_back(parameter);
-        let state = || AdamWState::new(AdaptiveMomentumState::new(updates, first, second));
-        (tensor, (updates > 0).then(state))
+            }));
+        let place = (&tensor.device(), tensor.dtype());
+        let state = given.map(
+            |Moment {
+                 first,
+                 second,
+                 updates,
+             }| {
+                let [first, second] = [first, second].map(|data| Tensor::from_data(data, place));
+                AdamWState::new(AdaptiveMomentumState::new(updates, first, second))
+            },
+        );
+        (tensor, state)
     }
 
     fn to_device<const D: usize>(state: AdamWState<D>, device: &Device) -> AdamWState<D> {

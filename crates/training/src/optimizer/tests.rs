@@ -32,6 +32,7 @@ const CONSTANTS: Constants = Constants {
     epsilon: 1e-8,
     weight_decay: 0.01,
     clip_norm: 200.0,
+    wait_for_norm: false,
 };
 
 fn in_place(network: &Network) -> Optimizer {
@@ -97,8 +98,8 @@ fn schedule(step: u64) -> Schedule {
 /// Takes the steps of a range, and returns the norms.
 fn steps(optimizer: &mut Optimizer, network: &Network, range: std::ops::Range<u64>) -> Vec<f64> {
     let step = |k| {
-        let norm = optimizer.step(parts(network, k), schedule(k));
-        norm.into_data().iter::<f64>().sum()
+        let norm = optimizer.step(parts(network, k), schedule(k)).unwrap();
+        norm.read().unwrap()
     };
     range.map(step).collect()
 }
@@ -144,9 +145,17 @@ fn both_ways_take_the_same_steps() {
     assert!(moved > 2e-3, "{moved}");
 }
 
-/// The record by way of its bytes, as a checkpoint's file holds it.
-fn stored(optimizer: &Optimizer) -> OptimizerRecord {
-    OptimizerRecord::from_bytes(optimizer.record().into_bytes().unwrap()).unwrap()
+/// The moments by way of the bytes of a file.
+fn stored(optimizer: &Optimizer) -> Vec<Option<Moment>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("moments");
+    let network = optimizer.network();
+    let moments = crate::checkpoint::Tensors::of_moments(&network, optimizer.moments());
+    moments.write(&path).unwrap();
+    crate::checkpoint::Tensors::read(&path)
+        .unwrap()
+        .into_moments(&network)
+        .unwrap()
 }
 
 #[test]
@@ -162,14 +171,11 @@ fn either_goes_on_from_the_others_record_and_from_its_own_bit_by_bit() {
     let mut crossed = in_place(&network);
     crossed.restore(burns.network(), burns.average(), burns_record);
     assert!(matches!(crossed.state, State::InPlace(_)));
-    let fresh = CONSTANTS.adamw().init();
+    let (network_then, average_then) = (mine.network(), mine.average());
+    let state = Plain::new(CONSTANTS, network_then, average_then, Some(mine_record));
     let mut back = Optimizer {
         constants: CONSTANTS,
-        state: State::Plain(Box::new(Plain {
-            network: mine.network(),
-            average: mine.average(),
-            optimizer: fresh.load_record(mine_record),
-        })),
+        state: State::Plain(Box::new(state)),
     };
     // And mine with my own.
     let mut resumed = in_place(&network);
@@ -186,7 +192,7 @@ fn either_goes_on_from_the_others_record_and_from_its_own_bit_by_bit() {
     assert_eq!(numbers(&resumed.average()), numbers(&mine.average()));
     // Which would not be so without moments.
     let mut forgetful = in_place(&network);
-    forgetful.restore(mine.network(), mine.average(), OptimizerRecord::default());
+    forgetful.restore(mine.network(), mine.average(), Vec::new());
     steps(&mut forgetful, &network, 15..30);
     let without = numbers(&forgetful.network()).into_iter();
     let differs = without
@@ -222,12 +228,12 @@ fn a_parameter_without_a_gradient_stays_where_it_is_both_ways() {
     for optimizer in [&mut in_place, &mut plain] {
         for k in 0..3 {
             // The fourth is missing from both parts, then from one of them.
-            optimizer.step(vec![some(3), some(3)], schedule(k));
+            optimizer.step(vec![some(3), some(3)], schedule(k)).unwrap();
         }
-        optimizer.step(vec![some(3), some(0)], schedule(3));
+        optimizer.step(vec![some(3), some(0)], schedule(3)).unwrap();
         let record = stored(optimizer);
         optimizer.restore(optimizer.network(), optimizer.average(), record);
-        optimizer.step(vec![some(0), some(0)], schedule(4));
+        optimizer.step(vec![some(0), some(0)], schedule(4)).unwrap();
     }
     assert_near(&in_place.network(), &plain.network(), 1e-6);
     assert_near(&in_place.average(), &plain.average(), 1e-6);
@@ -272,7 +278,7 @@ fn a_forward_and_a_backward_pass_leave_the_memory_to_the_step() {
         let device = Device::flex().autodiff();
         let part = gradient(&leaves, batch, 2, [1, 8, 8], &device);
         drop(leaves);
-        optimizer.step(vec![part.gradient], schedule(0));
+        optimizer.step(vec![part.gradient], schedule(0)).unwrap();
     };
     // The first step moves out of the memory that the model above had.
     step(&mut optimizer);
@@ -291,4 +297,37 @@ fn a_forward_and_a_backward_pass_leave_the_memory_to_the_step() {
     assert_eq!(numbers(&kept), numbers_kept);
     assert_ne!(numbers(&optimizer.network()), numbers_kept);
     assert_eq!(values(&kept).len(), addresses(&kept).len());
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_changes_nothing_and_its_parameter_is_named() {
+    let network = model().network;
+    let poisoned = |value: f32| {
+        let mut making = Making {
+            count: 0,
+            make: |count: usize, len: usize| vec![if count == 5 { value } else { 0.1 }; len],
+            made: GradientsParams::new(),
+        };
+        network.visit(&mut making);
+        vec![making.made]
+    };
+    let waiting = Constants {
+        wait_for_norm: true,
+        ..CONSTANTS
+    };
+    let mut cautious = plain(&network);
+    cautious.constants = waiting;
+    for optimizer in [&mut in_place(&network), &mut cautious] {
+        steps(optimizer, &network, 0..3);
+        let before = (numbers(&optimizer.network()), optimizer.moments());
+        for value in [f32::NAN, f32::INFINITY] {
+            let refused = optimizer.step(poisoned(value), schedule(3)).unwrap_err();
+            assert_eq!(refused.parameter, Some(5));
+        }
+        assert_eq!(before, (numbers(&optimizer.network()), optimizer.moments()));
+    }
+    // Who does not wait finds it out by reading.
+    let mut hasty = plain(&network);
+    let norm = hasty.step(poisoned(f32::NAN), schedule(0)).unwrap();
+    assert_eq!(norm.read().unwrap_err().parameter, Some(5));
 }

@@ -8,9 +8,10 @@ use anyhow::{Context, Result};
 use clap::Args;
 use runtime::{Backend, Selected};
 use sde_core::AffineSde;
-use training::{Checkpoint, RunFolder, Trainer};
+use training::{Checkpoint, LockedRun, RunFolder, Trainer, TrainingConfig};
 
 use self::watch::{Observer, Surroundings};
+use crate::allocator;
 use crate::config::{Base, ExperimentConfig, Override};
 use crate::dataset::Dataset;
 use crate::failure::Fault;
@@ -57,19 +58,6 @@ pub struct TrainArgs {
     pub quiet: bool,
 }
 
-/// What may differ when a run goes on: whatever does not change what is learned.
-const CHANGEABLE: [&str; 9] = [
-    "training.steps",
-    "training.shards",
-    "training.gradient_checkpointing",
-    "training.log_every",
-    "training.sample_every",
-    "training.checkpoint_every",
-    "training.keep_checkpoints",
-    "training.check_every",
-    "data.path",
-];
-
 /// Trains, or goes on training.
 pub fn run(args: &TrainArgs) -> Result<()> {
     if args.quiet {
@@ -106,13 +94,22 @@ fn start(args: &TrainArgs) -> Result<()> {
 
 fn resume(args: &TrainArgs, root: &Path) -> Result<()> {
     refuse_changes(&args.set)?;
-    let folder = RunFolder::open(root)?;
+    let folder = RunFolder::open(root)?.lock()?;
+    if let Some(process) = folder.left_behind() {
+        note(format!(
+            "process {process}, which trained here last, did not end by itself: it was killed, or the machine \
+             stopped"
+        ));
+    }
     let config = Base::file(&folder.config_path())?.load(&args.set)?;
-    let checkpoint = folder.latest_checkpoint().with_context(|| {
-        Fault::failed(format!("{} cannot go on", root.display()))
-            .hint("without a checkpoint there is nothing to go on from: train anew")
-    })?;
-    let done = checkpoint.manifest().step;
+    let checkpoint = match folder.checkpoint_steps()?.is_empty() {
+        true => None,
+        false => Some(folder.latest_checkpoint().with_context(|| {
+            Fault::failed(format!("{} cannot go on", root.display()))
+                .hint("without a checkpoint there is nothing to go on from: train anew")
+        })?),
+    };
+    let done = (checkpoint.as_ref()).map_or(0, |checkpoint| checkpoint.manifest().step);
     if done >= config.training.steps {
         return Err(Fault::usage(format!(
             "{} has done all of its {done} steps",
@@ -123,7 +120,10 @@ fn resume(args: &TrainArgs, root: &Path) -> Result<()> {
     }
     let prepared = Prepared::new(config, args.backend)?;
     let mut trainer = prepared.trainer()?;
-    checkpoint.restore(&mut trainer, &prepared.model(), prepared.config.sde)?;
+    match &checkpoint {
+        Some(checkpoint) => checkpoint.restore(&mut trainer)?,
+        None => note("there is no checkpoint yet"),
+    }
     if !args.set.is_empty() {
         write_whole(
             &folder.config_path(),
@@ -134,9 +134,18 @@ fn resume(args: &TrainArgs, root: &Path) -> Result<()> {
     prepared.train(&mut trainer, &folder)
 }
 
+/// Keys outside `training` that may change when a run goes on. The data are known by their contents.
+const CHANGEABLE: [&str; 1] = ["data.path"];
+
+fn changeable(key: &str) -> bool {
+    let of_training = |key| TrainingConfig::CHANGEABLE.contains(&key);
+    CHANGEABLE.contains(&key)
+        || key.starts_with("sampling.")
+        || key.strip_prefix("training.").is_some_and(of_training)
+}
+
 /// Refuses overrides that would make another run of it.
 fn refuse_changes(sets: &[Override]) -> Result<(), Fault> {
-    let changeable = |key: &str| CHANGEABLE.contains(&key) || key.starts_with("sampling.");
     match sets.iter().find(|set| !changeable(&set.key())) {
         None => Ok(()),
         Some(set) => Err(Fault::usage(format!(
@@ -145,7 +154,8 @@ fn refuse_changes(sets: &[Override]) -> Result<(), Fault> {
             set.key()
         ))
         .hint(format!(
-            "{} and sampling.* can; for anything else start a new run",
+            "training.{{{}}}, {} and sampling.* can; for anything else start a new run",
+            TrainingConfig::CHANGEABLE.join(", "),
             CHANGEABLE.join(", ")
         ))),
     }
@@ -204,7 +214,7 @@ impl Prepared {
         )?)
     }
 
-    fn train(&self, trainer: &mut Trainer<'_>, folder: &RunFolder) -> Result<()> {
+    fn train(&self, trainer: &mut Trainer<'_>, folder: &LockedRun) -> Result<()> {
         let model = self.model();
         note(format!(
             "{} on {}: {} {}, {}",
@@ -216,6 +226,7 @@ impl Prepared {
         ));
         note(format!("run    {}", folder.root().display()));
         interrupt::watch()?;
+        allocator::hint(out_of_memory_hint(self.config.training.batch_size));
         let surroundings = Surroundings {
             name: &self.config.name,
             dataset: &self.dataset,
@@ -228,10 +239,19 @@ impl Prepared {
             batch_size: self.config.training.batch_size,
         };
         let mut observer = Observer::new(surroundings, trainer.step_count());
-        training::run(trainer, &model, self.config.sde, folder, &mut observer)?;
+        training::run(trainer, folder, &mut observer)?;
         drop(observer);
         summarise(&self.config, self.dataset.unit(), folder)
     }
+}
+
+/// What is said where memory cannot be had.
+fn out_of_memory_hint(batch_size: usize) -> String {
+    format!(
+        "error: out of memory with training.batch_size = {batch_size}\n  hint: try training.batch_size={}, or with \
+         the same batch training.gradient_checkpointing=true\n",
+        (batch_size / 2).max(1)
+    )
 }
 
 fn summarise(config: &ExperimentConfig, unit: &str, folder: &RunFolder) -> Result<()> {
