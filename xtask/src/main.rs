@@ -17,6 +17,7 @@ mod graph;
 mod lint;
 mod peers;
 mod profile;
+mod soak;
 mod table;
 mod test;
 
@@ -48,6 +49,8 @@ enum Verb {
     Bench(bench::Args),
     /// Type-check the CUDA build on a machine without LLVM or a GPU
     CudaCheck(cuda_check::Args),
+    /// Kill a training run again and again, fill its disk, and compare it with one that nobody disturbed
+    Soak(soak::Args),
     /// Do what CI does, step by step, with times
     Ci,
     #[command(external_subcommand)]
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Verb::Features => features::run(),
         Verb::Bench(args) => bench::run(&args),
         Verb::CudaCheck(args) => cuda_check::run(&args),
+        Verb::Soak(args) => soak::run(&args),
         Verb::Ci => ci::run(),
         Verb::Forward(args) => return forward::run(&args).unwrap_or_else(complain),
     };

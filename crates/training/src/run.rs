@@ -60,6 +60,7 @@ pub fn run(
     watch: &mut dyn Watch,
 ) -> Result<(), TrainingError> {
     folder.truncate_metrics(trainer.step_count())?;
+    folder.set_aside_after(trainer.step_count())?;
     let done = steps(trainer, folder, watch);
     if let Err(TrainingError::Data(_) | TrainingError::Watch(_)) = &done {
         keep(trainer, folder);

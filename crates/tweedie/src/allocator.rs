@@ -12,7 +12,7 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: Telling = Telling(MiMalloc);
 
-/// An allocator that says what to do where it has nothing left, just before Rust ends the program.
+/// An allocator that says what to do where it has nothing left, and ends the program, as Rust would.
 struct Telling(MiMalloc);
 
 /// What it says.
@@ -38,6 +38,8 @@ impl Telling {
         {
             // Writes to standard error directly, and allocates nothing.
             let _ = std::io::stderr().write_all(hint.as_bytes());
+            // Rust would do the same, below a page of stack frames that tell nobody anything.
+            std::process::abort();
         }
         memory
     }

@@ -1,6 +1,7 @@
 //! How a fault is told: what is wrong, why, what to do, and the exit code.
 
 use std::fmt::{self, Write};
+use std::io;
 
 use runtime::RuntimeError;
 use score_net::ConfigError;
@@ -72,14 +73,35 @@ pub fn text(error: &anyhow::Error) -> String {
     }
     let fault = error.downcast_ref::<Fault>();
     let hints = [fault, in_chain::<Fault>(error)];
-    if let Some(hint) = hints
+    let hint = hints
         .into_iter()
         .flatten()
-        .find_map(|fault| fault.hint.as_ref())
-    {
+        .find_map(|fault| fault.hint.as_deref());
+    if let Some(hint) = hint.or_else(|| hint_for(in_chain::<io::Error>(error)?)) {
         write!(text, "\n  hint: {hint}").expect("a string takes any text");
     }
     text
+}
+
+/// What to do about a disk.
+fn hint_for(error: &io::Error) -> Option<&'static str> {
+    use io::ErrorKind::{
+        FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+
+    match error.kind() {
+        StorageFull | QuotaExceeded => {
+            Some("make room on the disk; a run goes on with `tweedie train --resume`")
+        }
+        FileTooLarge => Some(
+            "files may not grow that large here (`ulimit -f`, or the file system's own limit); a run goes on with \
+             `tweedie train --resume`",
+        ),
+        PermissionDenied | ReadOnlyFilesystem => {
+            Some("name a folder that may be written to, such as with --run or --out")
+        }
+        _ => None,
+    }
 }
 
 /// The exit code for `error`.

@@ -121,6 +121,30 @@ impl LockedRun {
         Ok(())
     }
 
+    /// Renames the checkpoints of later steps than `step`, from which a run goes on: they were damaged, or are
+    /// not wanted. They stay in the folder, as `aside-step-N`, and in nobody's way.
+    ///
+    /// # Errors
+    /// If one cannot be renamed.
+    pub fn set_aside_after(&self, step: u64) -> Result<(), TrainingError> {
+        for later in self
+            .checkpoint_steps()?
+            .into_iter()
+            .filter(|&later| later > step)
+        {
+            let path = self.checkpoint_path(later);
+            let name = |number: u32| match number {
+                1 => format!("aside-step-{later:08}"),
+                _ => format!("aside-step-{later:08}-{number}"),
+            };
+            let aside = (1..).map(|number| self.checkpoints_path().join(name(number)));
+            if let Some(aside) = aside.into_iter().find(|aside| !aside.exists()) {
+                fs::rename(&path, &aside).map_err(TrainingError::io(&path, "renaming"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the checkpoints that a configuration does not keep.
     ///
     /// # Errors
