@@ -1,6 +1,7 @@
 //! Kills a training run again and again, fills its disk, and compares what becomes of it with a run that
 //! nobody disturbed.
 
+mod growth;
 mod life;
 mod outcome;
 
@@ -25,6 +26,9 @@ pub struct Args {
     /// How often its disk is filled
     #[arg(long, default_value_t = 20)]
     fills: u32,
+    /// The steps of a run whose memory and open files are looked at; 0 for none
+    #[arg(long, default_value_t = 10_000)]
+    steps: u64,
     /// The seed of the instants
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -102,6 +106,9 @@ pub fn run(args: &Args) -> Result<()> {
     println!(
         "identical, by digest: every file of the last checkpoint, and every line of the metrics but its times"
     );
+    if args.steps > 0 {
+        soak.long(args.steps)?;
+    }
     if args.folder.is_none() {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
@@ -153,7 +160,7 @@ impl Soak {
                 let life = self.life(&run);
                 let mut child = life.begin(None)?;
                 let survived = if done >= kills {
-                    child.wait_to_the_end()?
+                    child.wait_to_the_end().map(Some)?
                 } else {
                     let wait = Duration::from_secs_f64(random.random_range(0.0..2.0 * mean));
                     let at_a_checkpoint = random.random::<bool>();
@@ -234,6 +241,35 @@ impl Soak {
             } else {
                 " (a tmpfs cannot be mounted here)"
             }
+        );
+        Ok(())
+    }
+}
+
+/// Of a long run, what differs from the others: no checkpoint at every third step.
+const LONG: &str = "checkpoint_every = 100";
+
+impl Soak {
+    /// A long run, whose memory and open files must not grow.
+    fn long(&self, steps: u64) -> Result<()> {
+        let config = self.folder.join("long.toml");
+        let text = EXPERIMENT
+            .replace("steps = 3000", &format!("steps = {steps}"))
+            .replace("checkpoint_every = 3", LONG);
+        fs::write(&config, text).context("writing the experiment")?;
+        let life = Life {
+            config: &config,
+            ..self.life(&self.folder.join("long"))
+        };
+        let [first, last] = growth::watched(&life, steps)?;
+        println!(
+            "long run      {steps} steps: {} KiB and {} open files at step {}, {} KiB and {} at step {}",
+            first.resident_kib,
+            first.open_files,
+            first.step,
+            last.resident_kib,
+            last.open_files,
+            last.step
         );
         Ok(())
     }

@@ -81,8 +81,7 @@ impl Life<'_> {
 
     /// Lets it live until it ends by itself.
     pub fn to_its_end(&self, limit: Option<Limit>) -> Result<End> {
-        let end = self.begin(limit)?.wait_to_the_end()?;
-        end.context("a process that nobody kills ends by itself")
+        self.begin(limit)?.wait_to_the_end()
     }
 
     /// Whether a checkpoint was being written, or removed.
@@ -106,8 +105,16 @@ fn half_made(checkpoints: &Path) -> usize {
 }
 
 impl Living {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn is_alive(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait().context("looking at it")?.is_none())
+    }
+
     /// Waits for its own end.
-    pub fn wait_to_the_end(&mut self) -> Result<Option<End>> {
+    pub fn wait_to_the_end(&mut self) -> Result<End> {
         let mut words = String::new();
         if let Some(stderr) = &mut self.child.stderr {
             stderr
@@ -115,10 +122,10 @@ impl Living {
                 .context("reading what it says")?;
         }
         let status = self.child.wait().context("waiting for it")?;
-        Ok(Some(End {
+        Ok(End {
             code: status.code(),
             words,
-        }))
+        })
     }
 
     /// Kills it after `wait`; with `at_a_checkpoint` not before one is being written, and that much later. Its
@@ -131,8 +138,8 @@ impl Living {
         let start = Instant::now();
         let patience = wait + Duration::from_secs(5);
         loop {
-            if self.child.try_wait().context("looking at it")?.is_some() {
-                return self.wait_to_the_end();
+            if !self.is_alive()? {
+                return self.wait_to_the_end().map(Some);
             }
             let due = start.elapsed() >= wait;
             if due && (at_a_checkpoint.is_none() || half_made(&self.checkpoints) > 0) {
@@ -148,7 +155,7 @@ impl Living {
         let status = self.child.wait().context("waiting for it")?;
         // It may have ended by itself in the meantime.
         match status.code() {
-            Some(_) => self.wait_to_the_end(),
+            Some(_) => self.wait_to_the_end().map(Some),
             None => Ok(None),
         }
     }
