@@ -95,10 +95,8 @@ impl<'a> Trainer<'a> {
         }
         let device = device.clone().without_autodiff();
         let order = EpochOrder::new(source.len(), config.seed)?;
-        let sigma_data = model.preconditioning.sigma_data;
+        let objective = Objective::of_model(config.objective, sde, model)?;
         let model = model.init(config.seed, &device)?;
-        let prediction = model.preconditioning.prediction();
-        let objective = Objective::new(config.objective, sde.build()?, prediction, sigma_data)?;
         let uncertainty = config.objective.uncertainty;
         Ok(Self {
             uncertainty: uncertainty.map(|of| Uncertainty::new(of, config.seed)),
