@@ -73,7 +73,7 @@ where
         Zip::from(&mut self)
             .and(v)
             .and(y)
-            .for_each(|x, &v, &y| *x = *x + (a + b * v).exp() * y);
+            .for_each(|x, &v, &y| *x += (a + b * v).exp() * y);
         self
     }
 

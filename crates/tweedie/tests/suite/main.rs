@@ -3,6 +3,7 @@
 mod bad_input;
 mod figures;
 mod images;
+mod learned_variance;
 mod measures;
 mod place;
 mod training;
