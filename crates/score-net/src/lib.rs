@@ -25,10 +25,10 @@ mod unet;
 pub use attention::{SelfAttention, SelfAttentionConfig};
 pub use embedding::{NoiseEmbedding, NoiseEmbeddingConfig, TimeEmbedding};
 pub use mlp::{Mlp, MlpConfig};
-pub use model::{Model, ModelConfig, ModelError, ModelScore};
-pub use network::{ConfigError, Network, NetworkConfig, Weights};
+pub use model::{Model, ModelConfig, ModelError, ModelScore, Output};
+pub use network::{ConfigError, Network, NetworkConfig, Signature, Weights};
 pub use preconditioning::{
-    Preconditioning, PreconditioningConfig, PreconditioningError, PredictionKind,
+    Preconditioning, PreconditioningConfig, PreconditioningError, PredictionKind, VarianceKind,
 };
 pub use unet::{UNet, UNetConfig};
 

@@ -52,8 +52,22 @@ impl MlpConfig {
     ///
     /// As [`validate`](Self::validate), and if there are no `features`.
     pub fn init(&self, features: usize, seed: u64, device: &Device) -> Result<Mlp, ConfigError> {
+        self.init_between([features, features], seed, device)
+    }
+
+    /// The same from points of some number of coordinates to points of another.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_between(
+        &self,
+        [features, features_out]: [usize; 2],
+        seed: u64,
+        device: &Device,
+    ) -> Result<Mlp, ConfigError> {
         self.validate()?;
-        if features == 0 {
+        if features == 0 || features_out == 0 {
             return Err(ConfigError::Zero { field: "features" });
         }
         let weights = &mut Weights::new(seed, device);
@@ -67,18 +81,23 @@ impl MlpConfig {
                     outer: weights.linear([self.width, self.width], 1.0),
                 })
                 .collect(),
-            output: weights.linear([self.width, features], 0.0),
+            output: weights.linear([self.width, features_out], 0.0),
         })
     }
 
     /// Number of trainable parameters for points of `features` coordinates.
     pub fn parameter_count(&self, features: usize) -> usize {
+        self.parameter_count_between([features, features])
+    }
+
+    /// The same from points of some number of coordinates to points of another.
+    pub fn parameter_count_between(&self, [features, features_out]: [usize; 2]) -> usize {
         let width = self.width;
         let block = 2 * (width + 1) * width + (self.embedding + 1) * 2 * width;
         self.noise_embedding().parameter_count()
             + (features + 1) * width
             + self.blocks * block
-            + (width + 1) * features
+            + (width + 1) * features_out
     }
 
     fn noise_embedding(&self) -> NoiseEmbeddingConfig {
@@ -111,7 +130,7 @@ impl Mlp {
     ///
     /// # Shapes
     ///
-    /// - x, output: `[batch, features]`
+    /// - x: `[batch, features]`, output: `[batch, features_out]`
     /// - c_noise: `[batch]`, ¼·ln(σ/α)
     pub fn forward(&self, x: Tensor<2>, c_noise: Tensor<1>) -> Tensor<2> {
         let embedding = self.embedding.forward(c_noise);

@@ -5,14 +5,16 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use sde_core::prediction::Conversion;
-use sde_core::{AffineSde, DifferentiableScore, Marginal, Prediction, Score, State, Time};
+use sde_core::{
+    AffineSde, DifferentiableScore, LearnedVariance, Marginal, Prediction, Score, State, Time,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::parallel;
 use crate::{
     ConfigError, Network, NetworkConfig, Preconditioning, PreconditioningConfig,
-    PreconditioningError,
+    PreconditioningError, Signature, VarianceKind,
 };
 
 /// Everything that makes a model but its weights, as plain data; it is stored beside them.
@@ -46,9 +48,30 @@ impl ModelConfig {
     /// [`ModelError`] names the field that cannot be worked with.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Model, ModelError> {
         Ok(Model {
-            network: self.network.init(self.shape, seed, device)?,
+            network: self.network.init(self.signature(), seed, device)?,
             preconditioning: self.preconditioning.build()?,
         })
+    }
+
+    /// What the network takes and answers with: twice the data's channels for a learned variance.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        let [channels, ..] = self.shape;
+        Signature {
+            shape: self.shape,
+            channels_out: match self.preconditioning.variance {
+                VarianceKind::Fixed => channels,
+                VarianceKind::Learned => 2 * channels,
+            },
+        }
+    }
+
+    /// One paragraph for a reader about the network.
+    ///
+    /// # Errors
+    /// Names the field that is at fault, or that does not go with the data's shape.
+    pub fn describe(&self) -> Result<String, ConfigError> {
+        self.network.describe(self.signature())
     }
 }
 
@@ -61,8 +84,18 @@ pub struct Model {
     pub preconditioning: Preconditioning,
 }
 
+/// What a network answers with, in x's shape.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The raw prediction, to be compared with [`Prediction::target`].
+    pub prediction: Tensor<4>,
+    /// The learned v: where the log variance of each element's reverse step lies, from ln β̃ at 0 to ln β at 1
+    /// (Nichol & Dhariwal 2021, eq. 15). None if the model [has none](VarianceKind::Fixed).
+    pub variance: Option<Tensor<4>>,
+}
+
 impl Model {
-    /// The raw output of the network for states at their own marginals, to be compared with
+    /// The raw prediction of the network for states at their own marginals, to be compared with
     /// [`Prediction::target`].
     ///
     /// # Shapes
@@ -72,6 +105,42 @@ impl Model {
     /// # Panics
     /// If there is not one marginal a sample.
     pub fn forward(&self, x: Tensor<4>, marginals: &[Marginal]) -> Tensor<4> {
+        self.outputs(x, marginals).prediction
+    }
+
+    /// The same together with the learned variance, where there is one.
+    ///
+    /// # Shapes
+    /// - x: `[batch, channels, height, width]`; `marginals`: one a sample
+    /// - both outputs: x's shape
+    ///
+    /// # Panics
+    /// If there is not one marginal a sample.
+    pub fn outputs(&self, x: Tensor<4>, marginals: &[Marginal]) -> Output {
+        self.read(self.raw(x, marginals))
+    }
+
+    /// Tells prediction and variance in a network's answer apart.
+    fn read(&self, output: Tensor<4>) -> Output {
+        match self.preconditioning.variance() {
+            VarianceKind::Fixed => Output {
+                prediction: output,
+                variance: None,
+            },
+            VarianceKind::Learned => {
+                let [_, both, ..] = output.dims();
+                let channels = both / 2;
+                let o = output.clone().narrow(1, channels, channels);
+                Output {
+                    prediction: output.narrow(1, 0, channels),
+                    variance: Some(o.add_scalar(1.0).mul_scalar(0.5)),
+                }
+            }
+        }
+    }
+
+    /// The network's answer with all its channels.
+    fn raw(&self, x: Tensor<4>, marginals: &[Marginal]) -> Tensor<4> {
         let [batch, ..] = x.dims();
         assert_eq!(batch, marginals.len(), "one marginal a sample");
         let column = |f: &dyn Fn(Marginal) -> f64| -> TensorData {
@@ -91,6 +160,19 @@ impl Model {
     /// # Shapes
     /// - x and output: `[batch, channels, height, width]`
     pub fn predict(&self, target: Prediction, x: &Tensor<4>, marginal: Marginal) -> Tensor<4> {
+        self.predict_with_variance(target, x, marginal).prediction
+    }
+
+    /// The same together with the learned variance, where there is one.
+    ///
+    /// # Shapes
+    /// - x and both outputs: `[batch, channels, height, width]`
+    pub fn predict_with_variance(
+        &self,
+        target: Prediction,
+        x: &Tensor<4>,
+        marginal: Marginal,
+    ) -> Output {
         let c_in = self.preconditioning.c_in(marginal);
         let c_noise = self.preconditioning.c_noise(marginal);
         let output = parallel::by_sample(x.clone(), |x, _| {
@@ -100,9 +182,12 @@ impl Model {
             let c_noise = Tensor::from_data(c_noise, place);
             self.network.forward(x.mul_scalar(c_in), c_noise)
         });
-        self.preconditioning
-            .prediction()
-            .convert(target, marginal, x, output)
+        let output = self.read(output);
+        let own = self.preconditioning.prediction();
+        Output {
+            prediction: own.convert(target, marginal, x, output.prediction),
+            ..output
+        }
     }
 
     /// The model's prediction as `target`, every sample at a marginal of its own.
@@ -170,6 +255,26 @@ impl Score<Tensor<4>> for ModelScore<'_> {
     fn score_each(&self, x: &Tensor<4>, times: &[Time]) -> Tensor<4> {
         let marginals = self.marginals(times);
         self.model.predict_each(Prediction::Score, x, &marginals)
+    }
+
+    fn with_learned_variance(&self) -> Option<&dyn LearnedVariance<Tensor<4>>> {
+        match self.model.preconditioning.variance() {
+            VarianceKind::Fixed => None,
+            VarianceKind::Learned => Some(self),
+        }
+    }
+}
+
+impl LearnedVariance<Tensor<4>> for ModelScore<'_> {
+    /// # Panics
+    /// If the model has no learned variance; [`Score::with_learned_variance`] is then none.
+    fn score_and_variance(&self, x: &Tensor<4>, t: Time) -> (Tensor<4>, Tensor<4>) {
+        let marginal = self.sde.marginal(t);
+        let output = self
+            .model
+            .predict_with_variance(Prediction::Score, x, marginal);
+        let variance = output.variance.expect("a model with a learned variance");
+        (output.prediction, variance)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A network by its configuration: which kind, and how large.
 
 mod error;
+mod signature;
 mod weights;
 
 use burn::module::Module;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::error::ConfigError;
 pub(crate) use self::error::{MOST, at_most, nonempty, positive};
+pub use self::signature::Signature;
 pub use self::weights::Weights;
 use crate::mlp::{Mlp, MlpConfig};
 use crate::unet::{UNet, UNetConfig};
@@ -60,8 +62,8 @@ impl NetworkConfig {
         }
     }
 
-    /// Builds the network for data of `shape`, channels × height × width, its weights drawn from
-    /// `seed`: the same ones on every device.
+    /// Builds the network for data of a shape, channels × height × width, or of another [`Signature`], its
+    /// weights drawn from `seed`: the same ones on every device.
     ///
     /// A new network's output is exactly zero.
     ///
@@ -70,42 +72,47 @@ impl NetworkConfig {
     /// Names the field that is at fault, or that does not go with the data's shape.
     pub fn init(
         &self,
-        shape: [usize; 3],
+        signature: impl Into<Signature>,
         seed: u64,
         device: &Device,
     ) -> Result<Network, ConfigError> {
+        let signature = signature.into();
         match self {
-            Self::UNet(config) => Ok(Network::UNet(config.init(shape, seed, device)?)),
+            Self::UNet(config) => Ok(Network::UNet(config.init(signature, seed, device)?)),
             Self::Mlp(config) => {
-                let features = nonempty(shape)?.iter().product();
-                Ok(Network::Mlp(config.init(features, seed, device)?))
+                let features = signature.features()?;
+                Ok(Network::Mlp(config.init_between(features, seed, device)?))
             }
         }
     }
 
-    /// Number of trainable parameters for data of `shape`, channels × height × width.
+    /// Number of trainable parameters for data of a shape, channels × height × width, or of another
+    /// [`Signature`].
     ///
     /// # Errors
     ///
     /// As [`init`](Self::init).
-    pub fn parameter_count(&self, shape: [usize; 3]) -> Result<usize, ConfigError> {
+    pub fn parameter_count(&self, signature: impl Into<Signature>) -> Result<usize, ConfigError> {
+        let signature = signature.into();
         match self {
-            Self::UNet(config) => config.parameter_count(shape),
+            Self::UNet(config) => config.parameter_count(signature),
             Self::Mlp(config) => {
                 config.validate()?;
-                Ok(config.parameter_count(nonempty(shape)?.iter().product()))
+                Ok(config.parameter_count_between(signature.features()?))
             }
         }
     }
 
-    /// One paragraph for a reader: kind, levels, sizes and number of parameters, for data of
-    /// `shape`, channels × height × width.
+    /// One paragraph for a reader: kind, levels, sizes and number of parameters, for data of a shape,
+    /// channels × height × width, or of another [`Signature`].
     ///
     /// # Errors
     ///
     /// As [`init`](Self::init).
-    pub fn describe(&self, shape: [usize; 3]) -> Result<String, ConfigError> {
-        let parameters = self.parameter_count(shape)?;
+    pub fn describe(&self, signature: impl Into<Signature>) -> Result<String, ConfigError> {
+        let signature = signature.into();
+        let parameters = self.parameter_count(signature)?;
+        let shape = signature.shape;
         let body = match self {
             Self::UNet(config) => config.describe(shape)?,
             Self::Mlp(config) => format!(
@@ -118,7 +125,8 @@ impl NetworkConfig {
                 config.embedding,
             ),
         };
-        Ok(format!("{body}; {parameters} parameters"))
+        let answer = signature.described();
+        Ok(format!("{body}{answer}; {parameters} parameters"))
     }
 }
 
@@ -142,7 +150,7 @@ impl Network {
     ///
     /// # Shapes
     ///
-    /// - x, output: `[batch, channels, height, width]`
+    /// - x: `[batch, channels, height, width]`; output: the same with the signature's `channels_out`
     /// - c_noise: `[batch]`, ¼·ln(σ/α)
     ///
     /// # Panics
@@ -152,8 +160,10 @@ impl Network {
         match self {
             Self::UNet(unet) => unet.forward(x, c_noise),
             Self::Mlp(mlp) => {
-                let shape = x.dims();
-                mlp.forward(x.flatten(1, 3), c_noise).reshape(shape)
+                let [batch, _, height, width] = x.dims();
+                let output = mlp.forward(x.flatten(1, 3), c_noise);
+                let [_, features] = output.dims();
+                output.reshape([batch, features / (height * width), height, width])
             }
         }
     }

@@ -17,6 +17,8 @@ pub struct PreconditioningConfig {
     pub prediction: PredictionKind,
     /// The standard deviation of the data, per coordinate; 0.5 as published for images in [−1, 1].
     pub sigma_data: f64,
+    /// Whether the network answers with a variance too; a checkpoint that does not say so has none.
+    pub variance: VarianceKind,
 }
 
 impl Default for PreconditioningConfig {
@@ -24,8 +26,21 @@ impl Default for PreconditioningConfig {
         Self {
             prediction: PredictionKind::Edm,
             sigma_data: 0.5,
+            variance: VarianceKind::Fixed,
         }
     }
+}
+
+/// Where the variance of the reverse steps of a DDPM chain comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VarianceKind {
+    /// From the chain.
+    #[default]
+    Fixed,
+    /// From the network, in as many channels again as its prediction has (Nichol & Dhariwal 2021, section
+    /// 3.1): its output o = 2v − 1 says where each element's log variance lies between ln β̃ and ln β.
+    Learned,
 }
 
 /// The name of a prediction in a configuration file.
@@ -72,6 +87,7 @@ impl PreconditioningConfig {
         Ok(Preconditioning {
             prediction,
             sigma_data,
+            variance: self.variance,
         })
     }
 }
@@ -81,6 +97,7 @@ impl PreconditioningConfig {
 pub struct Preconditioning {
     prediction: Prediction,
     sigma_data: f64,
+    variance: VarianceKind,
 }
 
 impl Preconditioning {
@@ -94,6 +111,12 @@ impl Preconditioning {
     #[must_use]
     pub fn sigma_data(&self) -> f64 {
         self.sigma_data
+    }
+
+    /// Whether the network answers with a variance too.
+    #[must_use]
+    pub fn variance(&self) -> VarianceKind {
+        self.variance
     }
 
     /// 1/√(α² σ_data² + σ²): x = α x₀ + σ ε times this has unit variance.

@@ -39,7 +39,7 @@ impl UNet {
     ///
     /// # Shapes
     ///
-    /// - x, output: `[batch, channels, height, width]`
+    /// - x: `[batch, channels, height, width]`; output: the same with the signature's `channels_out`
     /// - c_noise: `[batch]`, ¼·ln(σ/α)
     ///
     /// # Panics

@@ -48,7 +48,7 @@ pub mod worlds;
 pub use families::{SdeConfig, SdeError};
 pub use prediction::Prediction;
 pub use reverse::{GenerativeClock, ProbabilityFlow, ReverseSde};
-pub use score::{CountedScore, DifferentiableScore, Score};
+pub use score::{CountedScore, DifferentiableScore, LearnedVariance, Score};
 pub use sde::{AffineSde, Marginal, Prior, Sde};
 pub use state::State;
 pub use time::{LogSnr, Sigma, StepIndex, Time};

@@ -29,6 +29,22 @@ pub trait Score<X> {
             .collect();
         X::concatenate_samples(&parts)
     }
+
+    /// The same score with the variance that was learned beside it; none by default, as of exact scores,
+    /// closures, and networks that learned none.
+    fn with_learned_variance(&self) -> Option<&dyn LearnedVariance<X>> {
+        None
+    }
+}
+
+/// A score that was trained together with the variance of its chain's reversal (Nichol & Dhariwal 2021,
+/// section 3.1).
+pub trait LearnedVariance<X>: Score<X> {
+    /// s(x, t) and v(x, t) in one evaluation, both of x's shape.
+    ///
+    /// The step from t down to s has in each element the variance β^v β̃^{1−v} (eq. 15), where
+    /// β is that of q(x_t | x_s) and β̃ that of q(x_s | x_t, x₀). Nothing holds v to [0, 1].
+    fn score_and_variance(&self, x: &X, t: Time) -> (X, X);
 }
 
 /// A score whose Jacobian multiplies vectors: what the divergence along the probability flow, and so a
@@ -66,6 +82,14 @@ impl<'a, X> CountedScore<'a, X> {
     /// The number of evaluations so far (NFE).
     pub fn evaluations(&self) -> usize {
         self.evaluations.get()
+    }
+
+    /// [`LearnedVariance::score_and_variance`] as one evaluation; none, and no evaluation, of a score
+    /// without a learned variance.
+    pub fn score_and_variance(&self, x: &X, t: Time) -> Option<(X, X)> {
+        let learned = self.inner.with_learned_variance()?;
+        self.evaluations.set(self.evaluations.get() + 1);
+        Some(learned.score_and_variance(x, t))
     }
 }
 

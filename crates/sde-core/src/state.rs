@@ -52,6 +52,14 @@ pub trait State: Clone {
     #[must_use]
     fn lincomb_per_sample(self, a: &[f64], y: &Self, b: &[f64]) -> Self;
 
+    /// x + e^{a + b·v}·y, element by element, where `exponent` is [a, b]: y as noise whose standard deviation
+    /// is e^a where v is 0 and e^{a + b} where it is 1.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    #[must_use]
+    fn axpy_exp(self, exponent: [f64; 2], v: &Self, y: &Self) -> Self;
+
     /// Every element held to [`low`, `high`].
     #[must_use]
     fn clamped(self, low: f64, high: f64) -> Self;

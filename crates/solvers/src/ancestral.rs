@@ -25,7 +25,7 @@ pub struct Ancestral {
     pub clip: Option<f64>,
 }
 
-/// The variance that ancestral sampling adds; both have the same limit for small steps.
+/// The variance that ancestral sampling adds; all have the same limit for small steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AncestralVariance {
@@ -34,6 +34,10 @@ pub enum AncestralVariance {
     Small,
     /// β = σ_ts², that of q(x_t | x_s): right for white data under DDPM.
     Large,
+    /// β^v β̃^{1−v}, between the two in the logarithm, with the v that the model learned for each element
+    /// (Nichol & Dhariwal 2021, eq. 15). On a grid of fewer steps than the chain's, β and β̃ are those of the
+    /// longer steps, as published (section 4). It takes a score with a learned variance.
+    Learned,
 }
 
 impl Scheme for Ancestral {
@@ -52,6 +56,10 @@ impl Scheme for Ancestral {
     fn validate(&self) -> Result<(), ParameterError> {
         check_clip("ancestral", self.clip)
     }
+
+    fn takes_learned_variance(&self) -> bool {
+        self.variance == AncestralVariance::Learned
+    }
 }
 
 impl Stepwise for Ancestral {}
@@ -59,9 +67,11 @@ impl Stepwise for Ancestral {}
 impl DataRule for Ancestral {
     fn weights(&self, LogSteps { transition, h, .. }: &LogSteps<'_>) -> Weights {
         let fresh = transition.fresh_share();
-        let variance = match self.variance {
-            AncestralVariance::Small => transition.posterior_variance(),
-            AncestralVariance::Large => transition.variance(),
+        let (small, large) = (transition.posterior_variance(), transition.variance());
+        let (variance, learned) = match self.variance {
+            AncestralVariance::Small => (small, None),
+            AncestralVariance::Large => (large, None),
+            AncestralVariance::Learned => (small, Some(0.5 * (large / small).ln())),
         };
         let data = transition.to.alpha * fresh;
         Weights {
@@ -70,6 +80,7 @@ impl DataRule for Ancestral {
             data: [data, 0.0, 0.0],
             clipping: data,
             noise: variance.sqrt(),
+            learned,
         }
     }
 

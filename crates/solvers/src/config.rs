@@ -181,6 +181,12 @@ impl SolverConfig {
         }
     }
 
+    /// Whether it takes the variance of its steps from the model, see [`Scheme::takes_learned_variance`].
+    #[must_use]
+    pub fn takes_learned_variance(self) -> bool {
+        self.scheme().takes_learned_variance()
+    }
+
     /// The solver without its states.
     fn scheme(&self) -> &dyn Scheme {
         match self {

@@ -14,7 +14,7 @@ const PREDICTIONS: usize = 3;
 /// What one step from t to s makes of what is known at t:
 ///
 /// ```text
-/// x_s = x · x_t + Σ_j data[j] · x̂₀(t_j) + clipping · (clip(x̂₀) − x̂₀)(t) + noise · z
+/// x_s = x · x_t + Σ_j data[j] · x̂₀(t_j) + clipping · (clip(x̂₀) − x̂₀)(t) + noise · e^{learned · v(x_t, t)} z
 /// ```
 ///
 /// where t_0 = t, t_1, t_2 are this and the two times before, and x̂₀ the posterior means predicted there.
@@ -28,6 +28,9 @@ pub struct Weights {
     pub clipping: f64,
     /// Of standard normal noise; 0 draws none.
     pub noise: f64,
+    /// b, if the noise of each element is to count e^{b·v} times that, with v from the score's
+    /// [`LearnedVariance`](sde_core::LearnedVariance).
+    pub learned: Option<f64>,
 }
 
 /// The steps in λ = ln(α/σ) that a rule may depend on.
@@ -88,7 +91,13 @@ impl<X: State, R: DataRule> Step<X> for R {
             before: &history.lengths,
         };
         let w = self.weights(&steps);
-        let data = run.posterior_mean(&x, interval.from);
+        let (data, learned) = match w.learned {
+            None => (run.posterior_mean(&x, interval.from), None),
+            Some(b) => {
+                let (data, v) = run.posterior_mean_and_variance(&x, interval.from);
+                (data, Some((b, v)))
+            }
+        };
         let (mut x, data) = match self.clip() {
             None => (x.lincomb(w.x, &data, w.data[0]), data),
             Some(c) => {
@@ -107,7 +116,10 @@ impl<X: State, R: DataRule> Step<X> for R {
             return x;
         }
         let z = run.noise(&x, interval.index, Role::Diffusion);
-        x.axpy(w.noise, &z)
+        match learned {
+            None => x.axpy(w.noise, &z),
+            Some((b, v)) => x.axpy_exp([w.noise.ln(), b], &v, &z),
+        }
     }
 
     fn denoise(&self, run: &Run<'_, X>, _: StepIndex, t: Time, x: X, _: &mut History<X>) -> X {

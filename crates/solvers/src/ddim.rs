@@ -70,6 +70,7 @@ impl DataRule for Ddim {
             data: [transition.to.alpha * lost / (1.0 + k), 0.0, 0.0],
             clipping: transition.to.alpha,
             noise: self.eta * transition.posterior_variance().sqrt(),
+            learned: None,
         }
     }
 

@@ -132,6 +132,7 @@ impl Multistep {
             data: data.map(|weight| transition.to.alpha * weight),
             clipping: 0.0,
             noise: transition.to.sigma * fresh.sqrt() * self.s_noise,
+            learned: None,
         }
     }
 

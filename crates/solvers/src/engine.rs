@@ -66,6 +66,17 @@ impl<X: State> Run<'_, X> {
     pub fn posterior_mean(&self, x: &X, t: Time) -> X {
         posterior_mean(self.sde, t, x, self.score(x, t))
     }
+
+    /// The same and the learned v of each element, for one evaluation together.
+    ///
+    /// # Panics
+    /// If the score has no learned variance: whoever asks [takes one](Scheme::takes_learned_variance), and
+    /// the engine lets no run of it begin without.
+    pub fn posterior_mean_and_variance(&self, x: &X, t: Time) -> (X, X) {
+        let (score, v) = (self.score.score_and_variance(x, t))
+            .expect("the engine refuses scores without a learned variance");
+        (posterior_mean(self.sde, t, x, score), v)
+    }
 }
 
 /// A solver that takes one [`Step`] an interval of the grid, for states of any kind.
@@ -116,6 +127,10 @@ impl<X: State, S: Step<X>> Solver<X> for S {
         self.validate()?;
         check_state(&x)?;
         check_grid(problem.sde, grid)?;
+        if self.takes_learned_variance() && problem.score.with_learned_variance().is_none() {
+            let solver = self.info().name;
+            return Err(SolveError::NoLearnedVariance { solver });
+        }
         let run = Run {
             sde: problem.sde,
             score: CountedScore::new(problem.score),

@@ -60,6 +60,12 @@ pub trait Scheme: fmt::Debug + Send + Sync {
     fn validate(&self) -> Result<(), ParameterError> {
         Ok(())
     }
+
+    /// Whether it takes the variance of its steps from the score, which then has to be one with a
+    /// [`LearnedVariance`](sde_core::LearnedVariance).
+    fn takes_learned_variance(&self) -> bool {
+        false
+    }
 }
 
 /// An integrator of reverse processes on states `X`.
@@ -193,6 +199,15 @@ pub enum SolveError {
         end: Time,
         /// The end of the process.
         t_max: Time,
+    },
+    /// The score cannot say what the solver asks it.
+    #[error(
+        "solver `{solver}`: variance = learned, but this score has no learned variance: an exact score has \
+         none, a network has one if it was trained with it; use variance = small or large"
+    )]
+    NoLearnedVariance {
+        /// The solver.
+        solver: &'static str,
     },
     /// The observer said so.
     #[error("stopped by the observer after {} steps, at t = {}", .step.0, .time.0)]

@@ -2,10 +2,11 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use score_net::Model;
+use score_net::{Model, Output};
 use sde_core::Time;
 use tracing::trace_span;
 
+use crate::hybrid;
 use crate::objective::Batch;
 
 /// What a part of a batch gives.
@@ -38,15 +39,23 @@ pub(crate) fn gradient(
         )
     };
     let output = trace_span!(target: "profile::phase", "forward")
-        .in_scope(|| model.forward(upload(part.noisy), &part.marginals));
+        .in_scope(|| model.outputs(upload(part.noisy), &part.marginals));
     let (losses, mean) = trace_span!(target: "profile::phase", "loss").in_scope(|| {
-        let error = output - upload(part.target);
+        let Output {
+            prediction,
+            variance,
+        } = output;
+        let error = prediction.clone() - upload(part.target);
         let mean_square = error
+            .clone()
             .square()
             .reshape([here, channels * height * width])
             .mean_dim(1);
         let weights = Tensor::from_data(TensorData::new(part.weights, [here]), device);
-        let losses: Tensor<1> = mean_square.reshape([here]) * weights;
+        let mut losses: Tensor<1> = mean_square.reshape([here]) * weights;
+        if let Some((terms, v)) = part.bound.as_ref().zip(variance) {
+            losses = losses + hybrid::losses(terms, &prediction, &error, v);
+        }
         let mean = losses.clone().sum().div_scalar(samples as f64);
         (losses, mean)
     });

@@ -4,12 +4,15 @@
 
 use data::{AugmentationKey, Source};
 use rayon::prelude::*;
+use score_net::{ModelConfig, ModelError, PreconditioningConfig, VarianceKind};
+use sde_core::chains::bound::Decoder;
 use sde_core::noise::{Role, fill_standard_normal};
 use sde_core::objective::{ObjectiveError, TimeDistribution, TimeSampler, Weighting};
-use sde_core::{AffineSde, Marginal, Prediction, Time};
+use sde_core::{AffineSde, Marginal, Prediction, SdeConfig, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::{TrainingError, UncertaintyConfig};
+use crate::hybrid::{BoundTerm, Hybrid};
+use crate::{HybridConfig, TrainingError, UncertaintyConfig};
 
 /// The objective as plain data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +26,9 @@ pub struct ObjectiveConfig {
     pub t_min: Option<f64>,
     /// A weight for each noise level that is learned, on top of λ; none unless it is asked for.
     pub uncertainty: Option<UncertaintyConfig>,
+    /// The bound that trains a learned variance, beside the above, which trains the prediction: L_simple with
+    /// the weighting `sigma-squared`, whatever is predicted. None unless it is asked for.
+    pub hybrid: Option<HybridConfig>,
 }
 
 impl ObjectiveConfig {
@@ -40,6 +46,29 @@ impl ObjectiveConfig {
                 }));
             }
         }
+        if let Some(HybridConfig {
+            vlb_weight,
+            decoder,
+        }) = self.hybrid
+        {
+            if !(vlb_weight > 0.0 && vlb_weight.is_finite()) {
+                return Err(named(ObjectiveError {
+                    field: "hybrid.vlb_weight",
+                    value: vlb_weight,
+                    must: "above 0 and finite",
+                }));
+            }
+            if let Some(Decoder::Discretised {
+                levels: levels @ ..2,
+            }) = decoder
+            {
+                return Err(named(ObjectiveError {
+                    field: "hybrid.decoder.levels",
+                    value: f64::from(levels),
+                    must: "at least 2",
+                }));
+            }
+        }
         match self.t_min {
             Some(t) if !(t > 0.0 && t.is_finite()) => Err(named(ObjectiveError {
                 field: "t_min",
@@ -48,6 +77,59 @@ impl ObjectiveConfig {
             })),
             _ => Ok(()),
         }
+    }
+}
+
+impl ObjectiveConfig {
+    /// Refuses what goes together with neither this process nor this model: a learned variance is trained by
+    /// the bound of a DDPM chain, whose steps are drawn alike, and by nothing else.
+    ///
+    /// # Errors
+    /// [`TrainingError::Config`] names the first field that does not go with the others.
+    pub fn check(
+        &self,
+        sde: SdeConfig,
+        preconditioning: &PreconditioningConfig,
+    ) -> Result<(), TrainingError> {
+        let learned = preconditioning.variance == VarianceKind::Learned;
+        let refuse = |field: &str, value: String, must| {
+            Err(TrainingError::Config {
+                field: field.into(),
+                value,
+                must,
+            })
+        };
+        match (self.hybrid, learned) {
+            (None, false) => return Ok(()),
+            (None, true) => {
+                let must = "fixed, unless [training.objective.hybrid] trains the learned variance";
+                return refuse("preconditioning.variance", "learned".into(), must);
+            }
+            (Some(_), false) => {
+                let must = "learned, where [training.objective.hybrid] is there to train it";
+                return refuse("preconditioning.variance", "fixed".into(), must);
+            }
+            (Some(_), true) => {}
+        }
+        if !matches!(sde, SdeConfig::Ddpm(_)) {
+            let must = "ddpm, where there is [training.objective.hybrid]: its bound is that of a DDPM chain";
+            return refuse("sde.kind", sde.build()?.name().into(), must);
+        }
+        if !matches!(self.time, TimeSampler::Uniform | TimeSampler::Stratified) {
+            let must = "uniform or stratified, where there is [training.objective.hybrid]: one step stands for \
+                        all of the bound's";
+            return refuse("training.objective.time", format!("{:?}", self.time), must);
+        }
+        if let Some(t_min) = self.t_min {
+            let must = "left out, where there is [training.objective.hybrid]: its first step is the chain's";
+            return refuse("training.objective.t_min", t_min.to_string(), must);
+        }
+        if let Some(uncertainty) = self.uncertainty {
+            let must = "left out, where there is [training.objective.hybrid], whose terms have their own weights";
+            let value = format!("{uncertainty:?}");
+            return refuse("training.objective.uncertainty", value, must);
+        }
+        Ok(())
     }
 }
 
@@ -66,6 +148,7 @@ pub struct Objective {
     sde: Box<dyn AffineSde>,
     prediction: Prediction,
     sigma_data: f64,
+    hybrid: Option<Hybrid>,
 }
 
 /// A batch to learn from: host arrays of `[batch, ...]` in row-major order.
@@ -81,6 +164,8 @@ pub struct Batch {
     pub marginals: Vec<Marginal>,
     /// The time of each sample.
     pub times: Vec<Time>,
+    /// The bound's term of each sample, where a variance is learned.
+    pub bound: Option<Vec<BoundTerm>>,
 }
 
 impl Objective {
@@ -88,12 +173,51 @@ impl Objective {
     /// deviation `sigma_data` (which the EDM weighting needs).
     ///
     /// # Errors
-    /// `t_min` must lie before the process's end.
+    /// `t_min` must lie before the process's end; a hybrid objective takes [`Objective::of_model`].
     pub fn new(
         config: ObjectiveConfig,
         sde: Box<dyn AffineSde>,
         prediction: Prediction,
         sigma_data: f64,
+    ) -> Result<Self, TrainingError> {
+        if config.hybrid.is_some() {
+            return Err(TrainingError::Config {
+                field: "training.objective.hybrid".into(),
+                value: format!("{:?}", config.hybrid),
+                must: "left out, where the model and its chain are not known",
+            });
+        }
+        Self::with(config, sde, prediction, sigma_data, None)
+    }
+
+    /// The objective of a model under a process.
+    ///
+    /// # Errors
+    /// What [`ObjectiveConfig::check`] refuses; `t_min` must lie before the process's end.
+    pub fn of_model(
+        config: ObjectiveConfig,
+        sde: SdeConfig,
+        model: &ModelConfig,
+    ) -> Result<Self, TrainingError> {
+        config.check(sde, &model.preconditioning)?;
+        let preconditioning = model.preconditioning.build().map_err(ModelError::from)?;
+        let prediction = preconditioning.prediction();
+        let hybrid = match (config.hybrid, sde) {
+            (Some(hybrid), SdeConfig::Ddpm(chain)) => {
+                Some(Hybrid::new(hybrid, chain.chain()?, prediction, model.shape))
+            }
+            _ => None,
+        };
+        let sigma_data = preconditioning.sigma_data();
+        Self::with(config, sde.build()?, prediction, sigma_data, hybrid)
+    }
+
+    fn with(
+        config: ObjectiveConfig,
+        sde: Box<dyn AffineSde>,
+        prediction: Prediction,
+        sigma_data: f64,
+        hybrid: Option<Hybrid>,
     ) -> Result<Self, TrainingError> {
         config.validate()?;
         let objective = Self {
@@ -101,6 +225,7 @@ impl Objective {
             sde,
             prediction,
             sigma_data,
+            hybrid,
         };
         // Refuses a `t_min` that the process or the sampler cannot work with.
         objective.try_times()?;
@@ -118,12 +243,15 @@ impl Objective {
     }
 
     fn try_times(&self) -> Result<TimeDistribution<'_>, TrainingError> {
-        (self.config.time)
-            .over(&*self.sde, self.t_min())
-            .map_err(named)
+        // A chain's steps share [0, 1].
+        let first = match self.hybrid {
+            Some(_) => Time(0.0),
+            None => self.t_min(),
+        };
+        self.config.time.over(&*self.sde, first).map_err(named)
     }
 
-    /// The distribution of t.
+    /// The distribution of t; where a variance is learned, each t stands for the step that holds it.
     pub fn times(&self) -> TimeDistribution<'_> {
         self.try_times()
             .expect("the objective was built with these times")
@@ -162,10 +290,14 @@ impl Objective {
         source.write_augmented(indices, key, &mut noisy)?;
         let mut target = vec![0.0; noisy.len()];
         let distribution = self.times();
-        let times: Vec<Time> = (first_sample..)
+        let drawn = (first_sample..)
             .take(indices.len())
-            .map(|sample| distribution.time(seed, step, sample, batch))
-            .collect();
+            .map(|sample| distribution.time(seed, step, sample, batch));
+        let times: Vec<Time> = match &self.hybrid {
+            None => drawn.collect(),
+            Some(hybrid) => drawn.map(|t| hybrid.time(hybrid.step(t))).collect(),
+        };
+        let data = self.hybrid.is_some().then(|| noisy.clone());
         let marginals: Vec<Marginal> = times.iter().map(|&t| self.sde.marginal(t)).collect();
         (noisy.par_chunks_exact_mut(len))
             .zip(target.par_chunks_exact_mut(len))
@@ -184,7 +316,14 @@ impl Objective {
                     }
                 },
             );
+        let bound = (self.hybrid.as_ref().zip(data)).map(|(hybrid, data)| {
+            let samples = data.chunks_exact(len).zip(noisy.chunks_exact(len));
+            let each = times.iter().zip(samples);
+            each.map(|(&t, (x0, x))| hybrid.term(hybrid.step_at(t), x0, x))
+                .collect()
+        });
         Ok(Batch {
+            bound,
             noisy,
             target,
             weights: times.iter().map(|&t| self.weight(t) as f32).collect(),

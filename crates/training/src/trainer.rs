@@ -90,10 +90,8 @@ impl<'a> Trainer<'a> {
         }
         let device = device.clone().without_autodiff();
         let order = EpochOrder::new(source.len(), config.seed)?;
-        let sigma_data = model.preconditioning.sigma_data;
+        let objective = Objective::of_model(config.objective, sde, model)?;
         let built = model.init(config.seed, &device)?;
-        let prediction = built.preconditioning.prediction();
-        let objective = Objective::new(config.objective, sde.build()?, prediction, sigma_data)?;
         let uncertainty = config.objective.uncertainty;
         Ok(Self {
             uncertainty: uncertainty.map(|of| Uncertainty::new(of, config.seed)),

@@ -7,10 +7,14 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use data::{PointSet, Toy};
-use score_net::{MlpConfig, Model, ModelConfig, NetworkConfig, PreconditioningConfig, UNetConfig};
+use score_net::{
+    MlpConfig, Model, ModelConfig, NetworkConfig, PreconditioningConfig, UNetConfig, VarianceKind,
+};
 use sde_core::SdeConfig;
+use sde_core::chains::{BetaSchedule, Ddpm};
 use training::{
-    Checkpoint, RunFolder, Trainer, TrainingConfig, TrainingError, UncertaintyConfig, run,
+    Checkpoint, HybridConfig, RunFolder, Trainer, TrainingConfig, TrainingError, UncertaintyConfig,
+    run,
 };
 
 fn points() -> PointSet {
@@ -63,8 +67,13 @@ fn answers(model: &Model) -> Vec<u32> {
     let vp = SdeConfig::default().build().unwrap();
     let x = Tensor::<1>::from_floats([0.3, -1.2, 0.8, 0.1], &Device::flex()).reshape([2, 2, 1, 1]);
     let marginals = [0.1, 0.7].map(|t| vp.marginal(sde_core::Time(t)));
-    let output = model.forward(x, &marginals).into_data();
-    output.iter::<f32>().map(f32::to_bits).collect()
+    let output = model.outputs(x, &marginals);
+    let bits = |x: Tensor<4>| -> Vec<u32> {
+        let values: Vec<f32> = x.into_data().iter::<f32>().collect();
+        values.into_iter().map(f32::to_bits).collect()
+    };
+    let variance = output.variance.map(bits).unwrap_or_default();
+    [bits(output.prediction), variance].concat()
 }
 
 #[test]
@@ -158,26 +167,47 @@ fn clipping_limits_the_global_norm_and_reports_what_it_was() {
     }
 }
 
-#[test]
-fn a_resumed_run_is_bit_identical_to_one_that_never_stopped() {
-    let points = points();
-    for (shards, uncertainty) in [
-        (1, None),
-        (2, None),
-        (2, Some(UncertaintyConfig::default())),
-    ] {
+/// What a resumed run may be made of.
+fn resumable() -> [(TrainingConfig, SdeConfig, ModelConfig); 4] {
+    let plain = |shards, uncertainty| {
         let mut config = TrainingConfig {
             shards: Some(shards),
             ..config(30)
         };
         config.objective.uncertainty = uncertainty;
+        (config, SdeConfig::default(), model())
+    };
+    let (mut hybrid, _, mut learned) = plain(2, None);
+    hybrid.objective.hybrid = Some(HybridConfig::default());
+    learned.preconditioning.variance = VarianceKind::Learned;
+    // So few steps that the first, whose term is the decoder's, is among those of many batches.
+    let chain = SdeConfig::Ddpm(Ddpm {
+        steps: 20,
+        schedule: BetaSchedule::cosine(),
+    });
+    [
+        plain(1, None),
+        plain(2, None),
+        plain(2, Some(UncertaintyConfig::default())),
+        (hybrid, chain, learned),
+    ]
+}
+
+#[test]
+fn a_resumed_run_is_bit_identical_to_one_that_never_stopped() {
+    let points = points();
+    for (config, sde, model) in resumable() {
+        let trainer = || {
+            let device = Device::flex();
+            Trainer::new(config.clone(), sde, &model, &points, &device).unwrap()
+        };
         let folder = tempfile::tempdir().unwrap();
         let undisturbed = RunFolder::create(&folder.path().join("a"), "").unwrap();
-        let mut whole = trainer(&points, config.clone());
+        let mut whole = trainer();
         run(&mut whole, &undisturbed, &mut ()).unwrap();
 
         let stopped = RunFolder::create(&folder.path().join("b"), "").unwrap();
-        let mut first = trainer(&points, config.clone());
+        let mut first = trainer();
         for _ in 0..13 {
             first.step().unwrap();
         }
@@ -185,7 +215,7 @@ fn a_resumed_run_is_bit_identical_to_one_that_never_stopped() {
         Checkpoint::write(&mut first, &path).unwrap();
         drop(first);
 
-        let mut resumed = trainer(&points, config);
+        let mut resumed = trainer();
         let checkpoint = stopped.latest_checkpoint().unwrap();
         checkpoint.restore(&mut resumed).unwrap();
         assert_eq!(resumed.step_count(), 13);

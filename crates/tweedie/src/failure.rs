@@ -117,7 +117,10 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         in_chain(error),
         Some(TrainingError::Config { .. } | TrainingError::Model(_) | TrainingError::Sde(_))
     );
-    let unusable_solver = matches!(in_chain(error), Some(SolveError::Parameter(_)));
+    let unusable_solver = matches!(
+        in_chain(error),
+        Some(SolveError::Parameter(_) | SolveError::NoLearnedVariance { .. })
+    );
     let unusable_backend = matches!(
         in_chain(error),
         Some(RuntimeError::NotCompiled { .. } | RuntimeError::Variable { .. })

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::UNet;
 use crate::embedding::TimeEmbedding;
-use crate::network::{ConfigError, MOST, Weights, at_most, positive};
+use crate::network::{ConfigError, MOST, Signature, Weights, at_most, positive};
 
 /// Configuration of a [`UNet`], as it stands in an experiment file.
 ///
@@ -113,25 +113,32 @@ impl UNetConfig {
         Ok(())
     }
 
-    /// Builds the network for images of `shape`, channels × height × width, its weights drawn from
-    /// `seed`.
+    /// Builds the network for images of a shape, channels × height × width, or of another [`Signature`],
+    /// its weights drawn from `seed`.
     ///
     /// # Errors
     ///
     /// As [`validate`](Self::validate); and if `patch` does not divide the image, no level has a
     /// height listed in `attention`, or `heads` does not divide the channels of a level that
     /// attends.
-    pub fn init(&self, shape: [usize; 3], seed: u64, device: &Device) -> Result<UNet, ConfigError> {
-        Ok(self.plan(shape)?.init(&mut Weights::new(seed, device)))
+    pub fn init(
+        &self,
+        signature: impl Into<Signature>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<UNet, ConfigError> {
+        let plan = self.plan(signature.into())?;
+        Ok(plan.init(&mut Weights::new(seed, device)))
     }
 
-    /// Number of trainable parameters for images of `shape`, channels × height × width.
+    /// Number of trainable parameters for images of a shape, channels × height × width, or of another
+    /// [`Signature`].
     ///
     /// # Errors
     ///
     /// As [`init`](Self::init).
-    pub fn parameter_count(&self, shape: [usize; 3]) -> Result<usize, ConfigError> {
-        Ok(self.plan(shape)?.parameter_count())
+    pub fn parameter_count(&self, signature: impl Into<Signature>) -> Result<usize, ConfigError> {
+        Ok(self.plan(signature.into())?.parameter_count())
     }
 
     /// One sentence for a reader: levels, sizes and options.

@@ -6,7 +6,7 @@ use super::{UNet, UNetConfig};
 use crate::attention::SelfAttentionConfig;
 use crate::block::{DownsampleConfig, GroupNormConfig, ResidualBlockConfig, UpsampleConfig};
 use crate::embedding::NoiseEmbeddingConfig;
-use crate::network::{ConfigError, Weights, nonempty};
+use crate::network::{ConfigError, Signature, Weights, nonempty};
 
 /// Size and width of one level.
 pub(super) struct Level {
@@ -19,6 +19,8 @@ pub(super) struct Level {
 pub(super) struct Plan {
     /// Channels of the image after gathering patches.
     depth: usize,
+    /// Channels of the answer before spreading patches out.
+    depth_out: usize,
     /// Channels of the first level.
     channels: usize,
     embedding: NoiseEmbeddingConfig,
@@ -56,7 +58,7 @@ impl Plan {
                 })
                 .collect(),
             norm: self.norm.init(weights),
-            output: weights.conv([self.norm.channels, self.depth], 3, 1, 0.0),
+            output: weights.conv([self.norm.channels, self.depth_out], 3, 1, 0.0),
             patch: self.patch,
         }
     }
@@ -78,7 +80,7 @@ impl Plan {
             + count(&self.middle)
             + up.sum::<usize>()
             + self.norm.parameter_count()
-            + conv(self.norm.channels, self.depth)
+            + conv(self.norm.channels, self.depth_out)
     }
 }
 
@@ -111,9 +113,10 @@ impl StagePlan {
 }
 
 impl UNetConfig {
-    /// Lays out the network for images of `shape`, having checked that it fits them.
-    pub(super) fn plan(&self, shape: [usize; 3]) -> Result<Plan, ConfigError> {
-        let levels = self.levels(shape)?;
+    /// Lays out the network, having checked that it fits the images.
+    pub(super) fn plan(&self, signature: Signature) -> Result<Plan, ConfigError> {
+        signature.features()?;
+        let levels = self.levels(signature.shape)?;
         let last = levels.len() - 1;
         let mut channels = self.channels;
         let mut skips = vec![channels];
@@ -155,7 +158,8 @@ impl UNetConfig {
         }
 
         Ok(Plan {
-            depth: shape[0] * self.patch * self.patch,
+            depth: signature.shape[0] * self.patch * self.patch,
+            depth_out: signature.channels_out * self.patch * self.patch,
             channels: self.channels,
             embedding: NoiseEmbeddingConfig {
                 time_embedding: self.time_embedding,

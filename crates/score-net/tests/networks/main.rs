@@ -1,6 +1,7 @@
 //! The networks as wholes.
 
 mod gradients;
+mod learned_variance;
 mod overfitting;
 mod parameters;
 mod properties;

@@ -102,6 +102,13 @@ impl<X: State> State for PhaseState<X> {
         self.paired(y, |x, y| x.lincomb_per_sample(a, y, b))
     }
 
+    fn axpy_exp(self, coefficients: [f64; 2], v: &Self, y: &Self) -> Self {
+        Self {
+            position: (self.position).axpy_exp(coefficients, &v.position, &y.position),
+            velocity: (self.velocity).axpy_exp(coefficients, &v.velocity, &y.velocity),
+        }
+    }
+
     fn clamped(self, low: f64, high: f64) -> Self {
         self.each(|x| x.clamped(low, high))
     }

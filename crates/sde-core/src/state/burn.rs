@@ -60,6 +60,12 @@ impl<const D: usize> State for Tensor<D> {
         self * a + y.clone() * b
     }
 
+    fn axpy_exp(self, [a, b]: [f64; 2], v: &Self, y: &Self) -> Self {
+        assert_eq!(self.dims(), v.dims(), "states of one shape");
+        assert_eq!(self.dims(), y.dims(), "states of one shape");
+        self + v.clone().mul_scalar(b).add_scalar(a).exp() * y.clone()
+    }
+
     fn clamped(self, low: f64, high: f64) -> Self {
         self.clamp(low, high)
     }

@@ -68,6 +68,15 @@ where
         self
     }
 
+    fn axpy_exp(mut self, [a, b]: [f64; 2], v: &Self, y: &Self) -> Self {
+        let (a, b) = (element::<A>(a), element::<A>(b));
+        Zip::from(&mut self)
+            .and(v)
+            .and(y)
+            .for_each(|x, &v, &y| *x += (a + b * v).exp() * y);
+        self
+    }
+
     fn clamped(mut self, low: f64, high: f64) -> Self {
         let (low, high) = (element::<A>(low), element::<A>(high));
         // Not `clamp`, which panics for low > high; a NaN stays one.

@@ -51,6 +51,12 @@ proptest! {
             close(u.clone().axpy(b, &v), x.clone().axpy(b, &y));
             close(u.clone().lincomb(a, &v, b), x.clone().lincomb(a, &y, b));
             close(u.clone().axpy_per_sample(&each, &v), x.clone().axpy_per_sample(&each, &y));
+            close(
+                u.clone().axpy_exp([a, b], &v, &u),
+                x.clone().axpy_exp([a, b], &y, &x),
+            );
+            let by_hand = ndarray::Zip::from(&x).and(&y).map_collect(|x, y| x + (a + b * y).exp() * x);
+            close(u.clone().axpy_exp([a, b], &v, &u), by_hand);
             for (found, expected) in u.norms().into_iter().zip(x.norms()) {
                 prop_assert!((found - expected).abs() < tolerance * (1.0 + expected));
             }

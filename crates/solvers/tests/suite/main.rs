@@ -15,6 +15,7 @@ mod golden_numbers;
 mod goodness_of_fit;
 mod grids;
 mod latents;
+mod learned_variance;
 mod likelihoods;
 mod ode_orders;
 mod published_numbers;

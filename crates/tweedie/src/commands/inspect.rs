@@ -7,6 +7,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
 use ndarray::Axis;
+use score_net::VarianceKind;
 use sde_core::noise::{Role, fill_standard_normal};
 use sde_core::{AffineSde, Marginal, Sigma, Time};
 use training::TrainingConfig;
@@ -74,13 +75,17 @@ fn summary(config: &ExperimentConfig, dataset: &Dataset, sde: &dyn AffineSde) ->
             dataset.unit()
         ),
     )?;
-    line("model", model.network.describe(model.shape)?)?;
+    line("model", model.describe()?)?;
     line(
         "predicts",
         format!(
-            "{} at sigma_data = {}",
+            "{} at sigma_data = {}{}",
             toml::Value::try_from(model.preconditioning.prediction)?,
-            model.preconditioning.sigma_data
+            model.preconditioning.sigma_data,
+            match model.preconditioning.variance {
+                VarianceKind::Fixed => "",
+                VarianceKind::Learned => ", and the variance of the chain's reversal",
+            }
         ),
     )?;
     line("training", training(&config.training))?;

@@ -189,7 +189,7 @@ impl Prepared {
         let sde = config.sde.build()?;
         let shape = dataset.source().sample_shape();
         // Before anything is built, and in the network's own words.
-        config.network.parameter_count(shape)?;
+        config.model(shape).describe()?;
         let plan = Plan::new(&config.sampling, &*sde, default_batch(shape))?;
         Ok(Self {
             config,
@@ -222,7 +222,7 @@ impl Prepared {
             self.selected,
             self.dataset.source().len(),
             self.dataset.unit(),
-            model.network.describe(model.shape)?,
+            model.describe()?,
         ));
         note(format!("run    {}", folder.root().display()));
         interrupt::watch()?;

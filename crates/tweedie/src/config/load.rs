@@ -6,6 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use data::Toy;
+use score_net::VarianceKind;
 use sde_core::SdeConfig;
 use solvers::GridSpec;
 use toml::{Table, Value};
@@ -227,7 +228,18 @@ fn validate(config: &ExperimentConfig) -> Result<(), String> {
         .build()
         .map_err(|e| format!("preconditioning: {e}"))?;
     let sde = config.sde.build().map_err(|e| text(&e))?;
+    (config.training.objective)
+        .check(config.sde, &config.preconditioning)
+        .map_err(|e| text(&e))?;
     let sampling = &config.sampling;
+    let has_variance = config.preconditioning.variance == VarianceKind::Learned;
+    if sampling.solver.takes_learned_variance() && !has_variance {
+        return Err(
+            "sampling.solver.variance = learned is not possible: this model learns none; \
+             preconditioning.variance = \"learned\" makes it"
+                .to_owned(),
+        );
+    }
     if sampling.count == 0 {
         return Err("sampling.count = 0 is not possible: it must be at least 1".to_owned());
     }

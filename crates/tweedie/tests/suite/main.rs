@@ -4,6 +4,7 @@ mod bad_input;
 mod faults;
 mod figures;
 mod images;
+mod learned_variance;
 mod measures;
 mod place;
 mod training;

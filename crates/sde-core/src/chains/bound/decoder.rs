@@ -41,22 +41,45 @@ impl Decoder {
                 -0.5 * (square + log_variance + TAU.ln())
             }
             Self::Discretised { levels } => {
-                let last = f64::from(levels) - 1.0;
-                let level = ((x0 + 1.0) * 0.5 * last).round().clamp(0.0, last);
-                let edge =
-                    |place: f64| ((2.0 * place - last) / last - mean) * (-0.5 * log_variance).exp();
-                let low = if level == 0.0 {
-                    f64::NEG_INFINITY
-                } else {
-                    edge(level - 0.5)
-                };
-                let high = if level == last {
-                    f64::INFINITY
-                } else {
-                    edge(level + 0.5)
-                };
+                let [low, high] = edges(levels, x0, mean, log_variance);
                 log_normal_interval(low, high)
             }
         }
     }
+
+    /// ∂ ln p(x₀ | x₁)/∂ ln σ² of one element, by which a learned variance is trained.
+    #[must_use]
+    pub fn log_variance_slope(self, x0: f64, mean: f64, log_variance: f64) -> f64 {
+        match self {
+            Self::Density {} => 0.5 * ((x0 - mean).powi(2) * (-log_variance).exp() - 1.0),
+            Self::Discretised { levels } => {
+                let [low, high] = edges(levels, x0, mean, log_variance);
+                let log_share = log_normal_interval(low, high);
+                // ∂z/∂ ln σ² = −z/2, and φ(z)/P as one exponential, as both may underflow.
+                let pull = |z: f64| match z.is_finite() {
+                    true => z * (-0.5 * (z * z + TAU.ln()) - log_share).exp(),
+                    false => 0.0,
+                };
+                0.5 * (pull(low) - pull(high))
+            }
+        }
+    }
+}
+
+/// The edges of x₀'s level in units of the Gaussian's standard deviation.
+fn edges(levels: u32, x0: f64, mean: f64, log_variance: f64) -> [f64; 2] {
+    let last = f64::from(levels) - 1.0;
+    let level = ((x0 + 1.0) * 0.5 * last).round().clamp(0.0, last);
+    let edge = |place: f64| ((2.0 * place - last) / last - mean) * (-0.5 * log_variance).exp();
+    let low = if level == 0.0 {
+        f64::NEG_INFINITY
+    } else {
+        edge(level - 0.5)
+    };
+    let high = if level == last {
+        f64::INFINITY
+    } else {
+        edge(level + 0.5)
+    };
+    [low, high]
 }

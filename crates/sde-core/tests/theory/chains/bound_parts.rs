@@ -58,6 +58,36 @@ fn tails_and_intervals_of_the_normal_distribution_match_60_digit_arithmetic() {
 }
 
 #[test]
+fn the_decoder_s_slope_is_that_of_finite_differences_into_the_tails() {
+    let decoders = [
+        Decoder::Density {},
+        Decoder::Discretised { levels: 2 },
+        Decoder::default(),
+    ];
+    for decoder in decoders {
+        for x0 in [-1.0, -0.2, 0.55, 1.0] {
+            for distance in [-2.5, -0.3, 1e-3, 0.0, 0.02, 1.1] {
+                for log_variance in [-9.0, -4.0, 0.3] {
+                    let mean = x0 + distance;
+                    let at = |shift: f64| decoder.log_likelihood(x0, mean, log_variance + shift);
+                    let h = 1e-3;
+                    let near = at(h) - at(-h);
+                    let slope = (8.0 * near - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
+                    let found = decoder.log_variance_slope(x0, mean, log_variance);
+                    let error = (found - slope).abs();
+                    // The difference of two numbers of this size is rounded.
+                    let rounding = 1e-12 * (1.0 + at(0.0).abs());
+                    assert!(
+                        error < 1e-8 * slope.abs() + rounding,
+                        "{decoder:?} {x0} {mean} {log_variance}: {found} for {slope}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_decoder_without_two_levels_is_refused() {
     let chain = hundred();
     let error = DiscreteBound::new(&chain, Decoder::Discretised { levels: 1 }).unwrap_err();
