@@ -21,11 +21,12 @@ use sde_core::noise::{CounterNoise, Role, fill_standard_normal};
 use sde_core::{AffineSde, DifferentiableScore, State, Time};
 use serde::{Deserialize, Serialize};
 
-pub use budget::{ErrorBudget, Estimate, LikelihoodReport, SolverError};
-pub use divergence::{Divergence, ProbeLaw};
+pub use budget::{ErrorBudget, LikelihoodReport, SolverError};
+pub use divergence::Divergence;
 pub use error::LikelihoodError;
 pub use integral::Integrator;
 pub use quantisation::Quantisation;
+pub use sde_core::objective::{Estimate, Probe};
 
 use crate::SolveError;
 use crate::engine::{check_grid, check_state};

@@ -67,11 +67,11 @@ impl Default for BoundConfig {
     }
 }
 
-/// A mean over repeats and its standard error.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A mean and the standard error of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The mean.
-    pub mean: f64,
+    pub value: f64,
     /// The standard error of the mean.
     pub standard_error: f64,
 }
@@ -83,8 +83,17 @@ impl Estimate {
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         Self {
-            mean,
+            value: mean,
             standard_error: (squares / (n - 1.0) / n).sqrt(),
+        }
+    }
+
+    /// In another unit.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        Self {
+            value: factor * self.value,
+            standard_error: factor.abs() * self.standard_error,
         }
     }
 }
@@ -104,7 +113,7 @@ impl BoundEstimate {
     pub fn at_data(&self) -> Estimate {
         let (a, b) = (self.at_t_min, self.reconstruction);
         Estimate {
-            mean: a.mean + b.mean,
+            value: a.value + b.value,
             standard_error: a.standard_error.hypot(b.standard_error),
         }
     }
@@ -128,7 +137,7 @@ type Integrand<'a, X> = dyn Fn(&X, &[Time], StepIndex) -> Vec<f64> + 'a;
 /// let bounds = bound.denoising(&world.under(&sde), &data, CounterNoise::new(1));
 /// // The score is exact, so the bound is the likelihood up to the draws (and the prior's 1e-5).
 /// for (bound, x) in bounds.iter().map(|bound| bound.at_data()).zip(data.outer_iter()) {
-///     assert!((bound.mean + world.log_pdf(x)).abs() < 5.0 * bound.standard_error);
+///     assert!((bound.value + world.log_pdf(x)).abs() < 5.0 * bound.standard_error);
 /// }
 /// # }
 /// ```
@@ -237,7 +246,7 @@ impl<'a> VariationalBound<'a> {
                 let path = Estimate::of(&path);
                 BoundEstimate {
                     at_t_min: Estimate {
-                        mean: gaussian + path.mean,
+                        value: gaussian + path.value,
                         ..path
                     },
                     reconstruction: Estimate::of(&last),

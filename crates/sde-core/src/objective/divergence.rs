@@ -1,10 +1,8 @@
 //! The divergence of a score: exactly, or by a random probe.
 
-use rand::RngExt;
-use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use crate::noise::{CounterNoise, Role, generator};
+use crate::noise::{CounterNoise, Role, fill_signs, fill_standard_normal};
 use crate::{DifferentiableScore, Score, State, StepIndex, Time};
 
 /// The law of a random probe v with E[v vᵀ] = I.
@@ -24,16 +22,13 @@ pub enum Probe {
 impl Probe {
     /// A probe of `like`'s shape: the one of [`Role::Probe`] at `step`, sample by sample.
     pub fn draw<X: State>(self, like: &X, noise: CounterNoise, step: StepIndex) -> X {
+        let fill = match self {
+            Self::Rademacher => fill_signs,
+            Self::Gaussian => fill_standard_normal,
+        };
         like.filled_like(&mut |i, out| {
             let sample = noise.first_sample + i as u64;
-            let mut generator = generator(noise.seed, sample, step.0 as u64, Role::Probe);
-            for value in out {
-                *value = match self {
-                    Self::Rademacher if generator.random() => 1.0,
-                    Self::Rademacher => -1.0,
-                    Self::Gaussian => StandardNormal.sample(&mut generator),
-                };
-            }
+            fill(noise.seed, sample, step.0 as u64, Role::Probe, out);
         })
     }
 }
@@ -72,24 +67,34 @@ pub fn score_and_divergence<X: State>(
             let (s, product) = score.score_and_vjp(x, times, &v);
             (s, product.dots(&v))
         }
-        Divergence::Exact => {
-            let column = |d: usize| {
-                let unit = x.filled_like(&mut |_, out| {
-                    out.fill(0.0);
-                    out[d] = 1.0;
-                });
-                let (s, product) = score.score_and_vjp(x, times, &unit);
-                (s, product.dots(&unit))
-            };
-            let (s, mut trace) = column(0);
-            for d in 1..x.sample_len() {
-                for (sum, element) in trace.iter_mut().zip(column(d).1) {
-                    *sum += element;
-                }
-            }
-            (s, trace)
+        Divergence::Exact => score_and_trace(score, x, times),
+    }
+}
+
+/// s(x_i, t_i), of x's shape, and tr ∂s(x_i, t_i)/∂x_i, one a sample, by a product for each coordinate.
+///
+/// # Panics
+/// As [`score_and_divergence`].
+pub fn score_and_trace<X: State>(
+    score: &dyn DifferentiableScore<X>,
+    x: &X,
+    times: &[Time],
+) -> (X, Vec<f64>) {
+    let column = |d: usize| {
+        let unit = x.filled_like(&mut |_, out| {
+            out.fill(0.0);
+            out[d] = 1.0;
+        });
+        let (s, product) = score.score_and_vjp(x, times, &unit);
+        (s, product.dots(&unit))
+    };
+    let (s, mut trace) = column(0);
+    for d in 1..x.sample_len() {
+        for (sum, element) in trace.iter_mut().zip(column(d).1) {
+            *sum += element;
         }
     }
+    (s, trace)
 }
 
 /// A score and its vector-Jacobian product, v_i ↦ v_iᵀ ∂s(x_i, t_i)/∂x_i, as two closures.

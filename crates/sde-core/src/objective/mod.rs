@@ -26,7 +26,7 @@ mod weighting;
 use thiserror::Error;
 
 pub use bound::{BoundConfig, BoundEstimate, Estimate, VariationalBound};
-pub use divergence::{Divergence, Probe, WithVjp, score_and_divergence};
+pub use divergence::{Divergence, Probe, WithVjp, score_and_divergence, score_and_trace};
 pub use time_sampler::{TimeDistribution, TimeSampler};
 pub use weighting::Weighting;
 

@@ -194,7 +194,7 @@ fn a_wrong_score_is_above_by_half_the_integral_of_its_weighted_error() {
 fn check(name: &str, found: &[BoundEstimate], expected: &[f64], largest: f64) {
     for (found, expected) in found.iter().zip(expected) {
         let (error, bound) = (
-            found.at_t_min.mean - expected,
+            found.at_t_min.value - expected,
             found.at_t_min.standard_error,
         );
         assert!(error.abs() < 5.0 * bound, "{name}: {found:?} {expected}");
@@ -317,7 +317,7 @@ fn states_of_any_shape_and_precision_have_the_same_bound() {
     for (a, b) in double.iter().zip(&single) {
         let (a, b) = (a.at_data(), b.at_data());
         assert!(
-            (a.mean - b.mean).abs() < 1e-3 * a.standard_error,
+            (a.value - b.value).abs() < 1e-3 * a.standard_error,
             "{a:?} {b:?}"
         );
     }
@@ -345,7 +345,7 @@ fn for_a_gaussian_of_the_known_width_the_noise_of_the_last_step_is_taken_away_wh
         let expected = 3.0 * (0.5 * (kappa * kappa - 1.0) - alpha.ln());
         let last = found[0].reconstruction;
         assert!(
-            (last.mean - expected).abs() < 1e-10,
+            (last.value - expected).abs() < 1e-10,
             "{}: {last:?}",
             sde.name()
         );
@@ -380,7 +380,7 @@ fn with_the_last_step_it_bounds_the_data_s_own_likelihood() {
         let prior = 0.5 * (spread + (0.3 * end.alpha).powi(2) - 1.0 - spread.ln());
         // −ln p of the same points, so that only the draws and the gap's own spread are left.
         let differences: Vec<f64> = (found.iter().zip(x.outer_iter()))
-            .map(|(bound, x)| bound.at_data().mean + gaussian.log_pdf(x))
+            .map(|(bound, x)| bound.at_data().value + gaussian.log_pdf(x))
             .collect();
         let mean = differences.iter().sum::<f64>() / n as f64;
         let squares: f64 = differences.iter().map(|d| (d - mean).powi(2)).sum();

@@ -1,30 +1,10 @@
 //! What is known of a likelihood's error, and where it comes from.
 
 use sde_core::Time;
+use sde_core::objective::Estimate;
 use serde::{Deserialize, Serialize};
 
 use super::{DataEnd, Quantisation};
-
-/// A mean and the standard error of it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The mean over points, draws and probes.
-    pub value: f64,
-    /// Its standard error as the mean of the distribution that the points were drawn from, which covers
-    /// points, draws and probes. With one point, that of its draws and probes alone. The solver's error
-    /// is no matter of chance and not in it.
-    pub standard_error: f64,
-}
-
-impl Estimate {
-    /// In another unit.
-    pub(super) fn scaled(self, factor: f64) -> Self {
-        Self {
-            value: factor * self.value,
-            standard_error: factor.abs() * self.standard_error,
-        }
-    }
-}
 
 /// Where the uncertainty of [`LikelihoodReport::nats`] comes from, in the same unit: nats a point.
 ///
@@ -80,7 +60,9 @@ pub struct LikelihoodReport {
     pub draws: usize,
     /// Probes a draw; 1 if the divergence is exact.
     pub probes: usize,
-    /// The mean log-likelihood of a point, in nats.
+    /// The mean log-likelihood of a point, in nats. Its standard error is that as the mean of the
+    /// distribution that the points were drawn from, which covers points, draws and probes; with one point,
+    /// that of its draws and probes alone. The solver's error is no matter of chance and not in it.
     pub nats: Estimate,
     /// −ln P/(D ln 2), for quantised data.
     pub bits_per_dim: Option<Estimate>,

@@ -1,7 +1,8 @@
 //! The divergence of a score, exactly or by probes.
 
-use sde_core::noise::{CounterNoise, Role, fill_signs, fill_standard_normal};
-use sde_core::{DifferentiableScore, State, Time};
+use sde_core::noise::CounterNoise;
+use sde_core::objective::{Probe, score_and_trace};
+use sde_core::{DifferentiableScore, State, StepIndex, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{LikelihoodError, parameter};
@@ -25,19 +26,8 @@ pub enum Divergence {
         probes: usize,
         /// Their law.
         #[serde(default)]
-        law: ProbeLaw,
+        law: Probe,
     },
-}
-
-/// What probes are drawn from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProbeLaw {
-    /// Signs: the least variance of all, 2 Σ_{i≠j} J_ij² for symmetric J. Published.
-    #[default]
-    Rademacher,
-    /// Standard normal: variance 2 Σ_{ij} J_ij², which counts the diagonal too.
-    Gaussian,
 }
 
 fn usual_max_dim() -> usize {
@@ -68,7 +58,7 @@ impl Divergence {
     pub fn hutchinson(probes: usize) -> Self {
         Self::Hutchinson {
             probes,
-            law: ProbeLaw::Rademacher,
+            law: Probe::Rademacher,
         }
     }
 
@@ -119,17 +109,7 @@ impl<X: State> Probes<X> {
         let Divergence::Hutchinson { probes, law } = divergence else {
             return Self::Units;
         };
-        let fill = match law {
-            ProbeLaw::Rademacher => fill_signs,
-            ProbeLaw::Gaussian => fill_standard_normal,
-        };
-        let drawn = (0..probes).map(|probe| {
-            x.filled_like(&mut |i, out| {
-                let sample = noise.first_sample + i as u64;
-                let number = (draw * probes + probe) as u64;
-                fill(noise.seed, sample, number, Role::Probe, out);
-            })
-        });
+        let drawn = (0..probes).map(|probe| law.draw(x, noise, StepIndex(draw * probes + probe)));
         Self::Drawn(drawn.collect())
     }
 
@@ -150,26 +130,13 @@ impl<X: State> Probes<X> {
         times: &[Time],
         samples: &[usize],
     ) -> (X, Vec<f64>, usize) {
-        let batch = x.batch();
         match self {
             Self::Units => {
-                let (mut found, mut traces) = (None, vec![0.0; batch]);
-                for d in 0..x.sample_len() {
-                    let unit = x.filled_like(&mut |_, out| {
-                        out.fill(0.0);
-                        out[d] = 1.0;
-                    });
-                    let (s, product) = score.score_and_vjp(x, times, &unit);
-                    for (trace, element) in traces.iter_mut().zip(product.dots(&unit)) {
-                        *trace += element;
-                    }
-                    found = Some(s);
-                }
-                let s = found.expect("a sample has elements");
+                let (s, traces) = score_and_trace(score, x, times);
                 (s, traces, x.sample_len())
             }
             Self::Drawn(probes) => {
-                let mut estimates = vec![0.0; batch * probes.len()];
+                let mut estimates = vec![0.0; x.batch() * probes.len()];
                 let mut found = None;
                 for (p, probe) in probes.iter().enumerate() {
                     let v = probe.select_samples(samples);

@@ -7,7 +7,7 @@ use ndarray::{Array2, array};
 use sde_core::noise::CounterNoise;
 use sde_core::worlds::GaussianMixture;
 use sde_core::{AffineSde, DifferentiableScore, Marginal, Score, Time};
-use solvers::likelihood::ProbeLaw;
+use solvers::likelihood::Probe;
 use solvers::{
     DataEnd, Divergence, FlowVariable, Integrator, Likelihood, LikelihoodError, Quantisation, Rk45,
 };
@@ -94,7 +94,7 @@ fn hutchinson_s_estimate_is_the_closed_form_within_its_budget_on_every_family() 
         let sde = sde.as_ref();
         let score = world.under(sde);
         let x = world.sample_at(sde.marginal(data_end(sde)), 5, 12);
-        for law in [ProbeLaw::Rademacher, ProbeLaw::Gaussian] {
+        for law in [Probe::Rademacher, Probe::Gaussian] {
             let likelihood = Likelihood {
                 divergence: Divergence::Hutchinson { probes: 12, law },
                 integrator: Integrator::Rk45(Rk45::with_tolerance(1e-4)),
@@ -145,7 +145,7 @@ fn signs_are_exact_for_independent_dimensions_and_gaussian_probes_are_not() {
             sde.name()
         );
         assert!(signs.budget.probes.unwrap() < 1e-9);
-        let law = ProbeLaw::Gaussian;
+        let law = Probe::Gaussian;
         let gaussian = run(Divergence::Hutchinson { probes: 2, law });
         assert!(gaussian.budget.probes.unwrap() > 0.1, "{}", sde.name());
     }

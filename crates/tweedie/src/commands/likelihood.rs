@@ -362,7 +362,7 @@ fn bound_of(
     let bounds = bound.denoising(score, &x, noise);
     bounds
         .into_iter()
-        .map(|bound| bound.at_data().mean - log_volume)
+        .map(|bound| bound.at_data().value - log_volume)
         .collect()
 }
 
