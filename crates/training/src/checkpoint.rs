@@ -18,7 +18,7 @@ use burn::optim::OptimizerRecord;
 use burn::store::{ModuleRecord, ModuleSnapshot, SafetensorsStore};
 use burn::tensor::Device;
 use score_net::{Model, ModelConfig, Network};
-use sde_core::SdeConfig;
+use sde_core::ProcessConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -42,7 +42,7 @@ pub struct CheckpointManifest {
     /// The model.
     pub model: ModelConfig,
     /// The process that it was trained under.
-    pub sde: SdeConfig,
+    pub sde: ProcessConfig,
     /// The learned weighting, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncertainty: Option<UncertaintyState>,
@@ -160,7 +160,7 @@ impl Checkpoint {
     pub fn write(
         trainer: &mut Trainer<'_>,
         model: &ModelConfig,
-        sde: SdeConfig,
+        sde: impl Into<ProcessConfig>,
         folder: &Path,
     ) -> Result<Self, TrainingError> {
         let weights = trainer.weights()?;
@@ -180,7 +180,7 @@ impl Checkpoint {
             format: FORMAT_VERSION,
             step,
             model: model.clone(),
-            sde,
+            sde: sde.into(),
             uncertainty,
             files: files.into_iter().collect::<Result<_, _>>()?,
         };
@@ -215,10 +215,10 @@ impl Checkpoint {
         &self,
         trainer: &mut Trainer<'_>,
         model: &ModelConfig,
-        sde: SdeConfig,
+        sde: impl Into<ProcessConfig>,
     ) -> Result<(), TrainingError> {
         self.require_same("model", &self.manifest.model, model)?;
-        self.require_same("sde", &self.manifest.sde, &sde)?;
+        self.require_same("sde", &self.manifest.sde, &sde.into())?;
         let device = trainer.device();
         let unreadable = |name: &str, fault: String| TrainingError::Checkpoint {
             path: self.folder.join(name),

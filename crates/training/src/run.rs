@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use score_net::ModelConfig;
-use sde_core::SdeConfig;
+use sde_core::ProcessConfig;
 
 use crate::{Checkpoint, MetricsRecord, RunFolder, Trainer, TrainingError, learning_rate};
 
@@ -57,10 +57,11 @@ impl Watch for () {}
 pub fn run(
     trainer: &mut Trainer<'_>,
     model: &ModelConfig,
-    sde: SdeConfig,
+    process: impl Into<ProcessConfig>,
     folder: &RunFolder,
     watch: &mut dyn Watch,
 ) -> Result<(), TrainingError> {
+    let process = process.into();
     let config = trainer.config().clone();
     folder.truncate_metrics(trainer.step_count())?;
     let mut clock = Clock::going_on_from(folder.metrics()?.last());
@@ -91,7 +92,7 @@ pub fn run(
         if due(config.checkpoint_every) || stop {
             clock.pause();
             let path = folder.checkpoint_path(step);
-            let checkpoint = Checkpoint::write(trainer, model, sde, &path)?;
+            let checkpoint = Checkpoint::write(trainer, model, process, &path)?;
             folder.prune(config.keep_checkpoints)?;
             watch.checkpoint(&checkpoint)?;
             clock.resume();

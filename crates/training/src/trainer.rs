@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use data::{EpochOrder, Source};
 use score_net::{Model, ModelConfig, Network, Preconditioning};
-use sde_core::{SdeConfig, Time};
+use sde_core::{ProcessConfig, Time};
 use tracing::trace_span;
 
 use crate::checkpoint::Weights;
@@ -14,7 +14,7 @@ use crate::gradient::{Part, gradient};
 use crate::optimizer::{Optimizer, Schedule};
 use crate::shards::Shards;
 use crate::uncertainty::Uncertainty;
-use crate::{Objective, TrainingConfig, TrainingError, ema, learning_rate};
+use crate::{Task, TrainingConfig, TrainingError, ema, learning_rate};
 
 /// A model in training: weights, their average, the optimiser, and where it stands.
 ///
@@ -22,7 +22,7 @@ use crate::{Objective, TrainingConfig, TrainingError, ema, learning_rate};
 /// [`Checkpoint`](crate::Checkpoint) goes on exactly as if it had never stopped.
 pub struct Trainer<'a> {
     config: TrainingConfig,
-    objective: Objective,
+    task: Task,
     source: &'a dyn Source,
     order: EpochOrder,
     device: Device,
@@ -81,7 +81,7 @@ impl<'a> Trainer<'a> {
     /// A configuration that cannot be worked with, or data of another shape than the model's.
     pub fn new(
         config: TrainingConfig,
-        sde: SdeConfig,
+        process: impl Into<ProcessConfig>,
         model: &ModelConfig,
         source: &'a dyn Source,
         device: &Device,
@@ -95,12 +95,12 @@ impl<'a> Trainer<'a> {
         }
         let device = device.clone().without_autodiff();
         let order = EpochOrder::new(source.len(), config.seed)?;
-        let objective = Objective::of_model(config.objective, sde, model)?;
+        let task = Task::new(config.objective, process.into(), model)?;
         let model = model.init(config.seed, &device)?;
         let uncertainty = config.objective.uncertainty;
         Ok(Self {
             uncertainty: uncertainty.map(|of| Uncertainty::new(of, config.seed)),
-            objective,
+            task,
             source,
             order,
             optimizer: Optimizer::new(&config, model.network),
@@ -126,8 +126,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// What is minimised.
-    pub fn objective(&self) -> &Objective {
-        &self.objective
+    pub fn task(&self) -> &Task {
+        &self.task
     }
 
     /// The model with its averaged weights, ready for sampling.
@@ -192,13 +192,13 @@ impl<'a> Trainer<'a> {
         let (seed, first) = (self.config.seed, range.start as u64);
         let (indices, whole) = (&self.indices[range], self.indices.len() as u64);
         let draw = || {
-            let objective = &self.objective;
-            objective.draw(self.source, indices, seed, self.step, first, whole)
+            let task = &self.task;
+            task.draw(self.source, indices, seed, self.step, first, whole)
         };
         let mut batch = trace_span!(target: "profile::phase", "draw").in_scope(draw);
-        if let Some(uncertainty) = &self.uncertainty {
+        if let Some((uncertainty, sde)) = self.uncertainty.as_ref().zip(self.task.sde()) {
             for (weight, &t) in batch.weights.iter_mut().zip(&batch.times) {
-                *weight *= (-uncertainty.at(self.objective.sde(), t)).exp() as f32;
+                *weight *= (-uncertainty.at(sde, t)).exp() as f32;
             }
         }
         let shape = self.source.sample_shape();
@@ -226,7 +226,7 @@ impl<'a> Trainer<'a> {
                 what,
                 step: unread.step,
                 t: t.0,
-                sigma_ratio: self.objective.sde().marginal(t).sigma_ratio().0,
+                sigma_ratio: self.task.sigma_ratio(t),
             };
             if let Some(sample) = losses.iter().position(|loss| !loss.is_finite()) {
                 return Err(fault("the loss", unread.times[sample]));
@@ -238,8 +238,8 @@ impl<'a> Trainer<'a> {
             }
             self.read.steps += 1;
             self.read.loss += losses.iter().sum::<f64>() / losses.len() as f64;
-            if let Some(uncertainty) = &mut self.uncertainty {
-                let (sde, times) = (self.objective.sde(), &unread.times);
+            if let Some((uncertainty, sde)) = self.uncertainty.as_mut().zip(self.task.sde()) {
+                let times = &unread.times;
                 let levels = times.iter().map(|&t| uncertainty.at(sde, t));
                 let levels: Vec<f64> = levels.collect();
                 self.read.loss += levels.iter().sum::<f64>() / levels.len() as f64;
