@@ -21,6 +21,7 @@ mod parallel;
 mod preconditioning;
 mod profile;
 mod unet;
+mod velocity;
 
 pub use attention::{SelfAttention, SelfAttentionConfig};
 pub use embedding::{NoiseEmbedding, NoiseEmbeddingConfig, TimeEmbedding};
@@ -31,6 +32,7 @@ pub use preconditioning::{
     Preconditioning, PreconditioningConfig, PreconditioningError, PredictionKind, VarianceKind,
 };
 pub use unet::{UNet, UNetConfig};
+pub use velocity::{ModelVelocityScore, PairInput};
 
 /// The README's snippet, compiled with the tests.
 #[cfg(doctest)]

@@ -53,12 +53,17 @@ impl ModelConfig {
         })
     }
 
-    /// What the network takes and answers with: twice the data's channels for a learned variance.
+    /// What the network takes and answers with: of pairs it takes twice the data's channels, for a learned
+    /// variance it answers with as many.
     #[must_use]
     pub fn signature(&self) -> Signature {
-        let [channels, ..] = self.shape;
+        let [channels, height, width] = self.shape;
+        let channels_in = match self.preconditioning.velocity {
+            None => channels,
+            Some(_) => 2 * channels,
+        };
         Signature {
-            shape: self.shape,
+            shape: [channels_in, height, width],
             channels_out: match self.preconditioning.variance {
                 VarianceKind::Fixed => channels,
                 VarianceKind::Learned => 2 * channels,

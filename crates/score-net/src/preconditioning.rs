@@ -5,6 +5,7 @@
 //! scaled to unit variance and ¼ ln(σ/α), nothing of the process itself. So weights trained under one
 //! family can be sampled under any other that visits the same noise levels.
 
+use sde_core::damped::VelocityPrediction;
 use sde_core::{Marginal, Prediction};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -19,6 +20,10 @@ pub struct PreconditioningConfig {
     pub sigma_data: f64,
     /// Whether the network answers with a variance too; a checkpoint that does not say so has none.
     pub variance: VarianceKind,
+    /// What the network's output means for the velocity of a process that has one, in place of `prediction`;
+    /// without it the model is one of positions alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub velocity: Option<VelocityPrediction>,
 }
 
 impl Default for PreconditioningConfig {
@@ -27,6 +32,7 @@ impl Default for PreconditioningConfig {
             prediction: PredictionKind::Edm,
             sigma_data: 0.5,
             variance: VarianceKind::Fixed,
+            velocity: None,
         }
     }
 }
@@ -88,6 +94,7 @@ impl PreconditioningConfig {
             prediction,
             sigma_data,
             variance: self.variance,
+            velocity: self.velocity,
         })
     }
 }
@@ -98,6 +105,7 @@ pub struct Preconditioning {
     prediction: Prediction,
     sigma_data: f64,
     variance: VarianceKind,
+    velocity: Option<VelocityPrediction>,
 }
 
 impl Preconditioning {
@@ -117,6 +125,12 @@ impl Preconditioning {
     #[must_use]
     pub fn variance(&self) -> VarianceKind {
         self.variance
+    }
+
+    /// What the network's output means for the velocity, if the model is one of pairs.
+    #[must_use]
+    pub fn velocity(&self) -> Option<VelocityPrediction> {
+        self.velocity
     }
 
     /// 1/√(α² σ_data² + σ²): x = α x₀ + σ ε times this has unit variance.

@@ -23,6 +23,7 @@
 //! - [`families`]: variance exploding, variance preserving, cosine, sub-VP, EDM, Brownian motion;
 //! - [`chains`]: DDPM and SMLD in N steps, each such a process too, and the variational bound;
 //! - [`damped`]: critically damped Langevin diffusion, a process of positions and velocities;
+//! - [`Process`]: one of the two kinds, whichever a configuration names;
 //! - [`ReverseSde`] and [`ProbabilityFlow`]: the two reversals of any process with any [`Score`];
 //! - [`Prediction`]: what a network predicts (ε, x₀, v, the score, EDM's F), and every conversion;
 //! - [`noise`]: randomness as a function of (seed, sample, step, role), the same everywhere;
@@ -37,6 +38,7 @@ pub mod families;
 pub mod noise;
 pub mod objective;
 pub mod prediction;
+mod process;
 pub mod reverse;
 pub mod score;
 pub mod sde;
@@ -47,6 +49,7 @@ pub mod worlds;
 
 pub use families::{SdeConfig, SdeError};
 pub use prediction::Prediction;
+pub use process::{HasVelocity, Process, ProcessConfig};
 pub use reverse::{GenerativeClock, ProbabilityFlow, ReverseSde};
 pub use score::{CountedScore, DifferentiableScore, LearnedVariance, Score};
 pub use sde::{AffineSde, Marginal, Prior, Sde};

@@ -191,7 +191,7 @@ impl Checkpoint {
         let data = DataIdentity::of(trainer.source())?;
         let differences = [
             difference("model", &manifest.model, trainer.model_config()),
-            difference("sde", &manifest.sde, &trainer.sde_config()),
+            difference("sde", &manifest.sde, &trainer.process_config()),
             difference(
                 "training",
                 &binding(&state.training),
@@ -250,7 +250,7 @@ fn write_files(
         files.push(FileDigest::of(folder, name).map_err(TrainingError::io(&path, "reading back"))?);
     }
     let data = DataIdentity::of(trainer.source())?;
-    let (model, sde) = (trainer.model_config().clone(), trainer.sde_config());
+    let (model, sde) = (trainer.model_config().clone(), trainer.process_config());
     let bound = as_read(&(&model, &sde, binding(trainer.config()), &data));
     let manifest = CheckpointManifest {
         format: FORMAT_VERSION,

@@ -33,13 +33,20 @@ pub(crate) fn gradient(
 ) -> Part {
     let here = part.times.len();
     let upload = |values: Vec<f32>| -> Tensor<4> {
+        // Of pairs twice the channels.
+        let channels = channels * values.len() / (here * channels * height * width);
         Tensor::from_data(
             TensorData::new(values, [here, channels, height, width]),
             device,
         )
     };
-    let output = trace_span!(target: "profile::phase", "forward")
-        .in_scope(|| model.outputs(upload(part.noisy), &part.marginals));
+    let output = trace_span!(target: "profile::phase", "forward").in_scope(|| match &part.pairs {
+        None => model.outputs(upload(part.noisy), &part.marginals),
+        Some(pairs) => Output {
+            prediction: model.velocity_output(upload(part.noisy), pairs),
+            variance: None,
+        },
+    });
     let (losses, mean) = trace_span!(target: "profile::phase", "loss").in_scope(|| {
         let Output {
             prediction,

@@ -2,6 +2,8 @@
 //! the optimiser's step, EMA, checkpoints, and the loop around them.
 //!
 //! - [`Objective`]: which t, which weight, which target; a batch as a function of (seed, step);
+//! - [`HybridConfig`]: the bound that trains a learned variance, beside it;
+//! - [`PairObjective`]: the same for positions and velocities; [`Task`] is either;
 //! - [`Trainer`]: one step at a time, on any device;
 //! - [`Checkpoint`]: what a run needs to go on, on disk, atomically;
 //! - [`RunFolder`]: where a run keeps its configuration, metrics, samples and checkpoints;
@@ -17,11 +19,13 @@ pub mod hybrid;
 pub mod learning_rate;
 pub mod objective;
 mod optimizer;
+pub mod pairs;
 pub mod progress;
 mod retention;
 pub mod run;
 pub mod run_folder;
 mod shards;
+pub mod task;
 pub mod trainer;
 mod uncertainty;
 
@@ -30,8 +34,10 @@ pub use config::{NotFinitePolicy, TrainingConfig};
 pub use error::TrainingError;
 pub use hybrid::HybridConfig;
 pub use objective::{Objective, ObjectiveConfig};
+pub use pairs::PairObjective;
 pub use run::{Watch, run};
 pub use run_folder::{LockedRun, MetricsRecord, RunFolder};
 pub use sde_core::objective::{TimeSampler, Weighting};
+pub use task::Task;
 pub use trainer::Trainer;
 pub use uncertainty::{UncertaintyConfig, UncertaintyState};

@@ -4,8 +4,9 @@
 
 use data::{AugmentationKey, Source};
 use rayon::prelude::*;
-use score_net::{ModelConfig, ModelError, PreconditioningConfig, VarianceKind};
+use score_net::{ModelConfig, ModelError, PairInput, PreconditioningConfig, VarianceKind};
 use sde_core::chains::bound::Decoder;
+use sde_core::damped::VelocityWeighting;
 use sde_core::noise::{Role, fill_standard_normal};
 use sde_core::objective::{ObjectiveError, TimeDistribution, TimeSampler, Weighting};
 use sde_core::{AffineSde, Marginal, Prediction, SdeConfig, Time};
@@ -29,6 +30,9 @@ pub struct ObjectiveConfig {
     /// The bound that trains a learned variance, beside the above, which trains the prediction: L_simple with
     /// the weighting `sigma-squared`, whatever is predicted. None unless it is asked for.
     pub hybrid: Option<HybridConfig>,
+    /// λ(t) for the score of velocities, in place of `weighting` and where the process has them; without it
+    /// the published one for images.
+    pub velocity_weighting: Option<VelocityWeighting>,
 }
 
 impl ObjectiveConfig {
@@ -99,6 +103,15 @@ impl ObjectiveConfig {
                 must,
             })
         };
+        if let Some(velocity) = preconditioning.velocity {
+            let must = "left out, where sde.kind is not damped-langevin";
+            return refuse("preconditioning.velocity", format!("{velocity:?}"), must);
+        }
+        if let Some(weighting) = self.velocity_weighting {
+            let must = "left out, where sde.kind is not damped-langevin";
+            let field = "training.objective.velocity_weighting";
+            return refuse(field, format!("{weighting:?}"), must);
+        }
         match (self.hybrid, learned) {
             (None, false) => return Ok(()),
             (None, true) => {
@@ -166,6 +179,9 @@ pub struct Batch {
     pub times: Vec<Time>,
     /// The bound's term of each sample, where a variance is learned.
     pub bound: Option<Vec<BoundTerm>>,
+    /// What the network is told of each sample, where `noisy` holds positions and velocities; `marginals` is
+    /// empty then.
+    pub pairs: Option<Vec<PairInput>>,
 }
 
 impl Objective {
@@ -323,6 +339,7 @@ impl Objective {
                 .collect()
         });
         Ok(Batch {
+            pairs: None,
             bound,
             noisy,
             target,

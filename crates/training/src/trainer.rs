@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use data::{EpochOrder, Source};
 use score_net::{Model, ModelConfig, Network, Preconditioning};
-use sde_core::{SdeConfig, Time};
+use sde_core::{ProcessConfig, Time};
 use tracing::trace_span;
 
 use crate::checkpoint::{Weights, paths};
@@ -15,7 +15,7 @@ use crate::optimizer::{GradientNorm, Optimizer, Refused, Schedule};
 use crate::progress::{Means, Progress};
 use crate::shards::Shards;
 use crate::uncertainty::Uncertainty;
-use crate::{NotFinitePolicy, Objective, TrainingConfig, TrainingError, ema, learning_rate};
+use crate::{NotFinitePolicy, Task, TrainingConfig, TrainingError, ema, learning_rate};
 
 /// A model in training: weights, their average, the optimiser, and where it stands.
 ///
@@ -23,9 +23,9 @@ use crate::{NotFinitePolicy, Objective, TrainingConfig, TrainingError, ema, lear
 /// [`Checkpoint`](crate::Checkpoint) goes on exactly as if it had never stopped.
 pub struct Trainer<'a> {
     config: TrainingConfig,
-    sde: SdeConfig,
+    process: ProcessConfig,
     model: ModelConfig,
-    objective: Objective,
+    task: Task,
     source: &'a dyn Source,
     order: EpochOrder,
     device: Device,
@@ -76,7 +76,7 @@ impl<'a> Trainer<'a> {
     /// A configuration that cannot be worked with, or data of another shape than the model's.
     pub fn new(
         config: TrainingConfig,
-        sde: SdeConfig,
+        process: impl Into<ProcessConfig>,
         model: &ModelConfig,
         source: &'a dyn Source,
         device: &Device,
@@ -90,12 +90,13 @@ impl<'a> Trainer<'a> {
         }
         let device = device.clone().without_autodiff();
         let order = EpochOrder::new(source.len(), config.seed)?;
-        let objective = Objective::of_model(config.objective, sde, model)?;
+        let process = process.into();
+        let task = Task::new(config.objective, process, model)?;
         let built = model.init(config.seed, &device)?;
         let uncertainty = config.objective.uncertainty;
         Ok(Self {
             uncertainty: uncertainty.map(|of| Uncertainty::new(of, config.seed)),
-            objective,
+            task,
             source,
             order,
             optimizer: Optimizer::new(&config, built.network),
@@ -107,7 +108,7 @@ impl<'a> Trainer<'a> {
             unread: Vec::new(),
             progress: Progress::default(),
             skipped_in_a_row: 0,
-            sde,
+            process,
             model: model.clone(),
             config,
         })
@@ -124,8 +125,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// The process that it is trained under.
-    pub fn sde_config(&self) -> SdeConfig {
-        self.sde
+    pub fn process_config(&self) -> ProcessConfig {
+        self.process
     }
 
     /// What is trained.
@@ -139,8 +140,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// What is minimised.
-    pub fn objective(&self) -> &Objective {
-        &self.objective
+    pub fn task(&self) -> &Task {
+        &self.task
     }
 
     /// The model with its averaged weights, ready for sampling.
@@ -219,13 +220,13 @@ impl<'a> Trainer<'a> {
         let (seed, first) = (self.config.seed, range.start as u64);
         let (indices, whole) = (&self.indices[range], self.indices.len() as u64);
         let draw = || {
-            let objective = &self.objective;
-            objective.draw(self.source, indices, seed, self.step, first, whole)
+            let task = &self.task;
+            task.draw(self.source, indices, seed, self.step, first, whole)
         };
         let mut batch = trace_span!(target: "profile::phase", "draw").in_scope(draw)?;
-        if let Some(uncertainty) = &self.uncertainty {
+        if let Some((uncertainty, sde)) = self.uncertainty.as_ref().zip(self.task.sde()) {
             for (weight, &t) in batch.weights.iter_mut().zip(&batch.times) {
-                *weight *= (-uncertainty.at(self.objective.sde(), t)).exp() as f32;
+                *weight *= (-uncertainty.at(sde, t)).exp() as f32;
             }
         }
         let shape = self.source.sample_shape();
@@ -283,8 +284,7 @@ impl<'a> Trainer<'a> {
     /// Counts a step, and has the learned weighting learn from it.
     fn learn(&mut self, (times, Found { losses, norm }): (Vec<Time>, Found)) {
         let mut loss = losses.iter().sum::<f64>() / losses.len() as f64;
-        if let Some(uncertainty) = &mut self.uncertainty {
-            let sde = self.objective.sde();
+        if let Some((uncertainty, sde)) = self.uncertainty.as_mut().zip(self.task.sde()) {
             let levels = times.iter().map(|&t| uncertainty.at(sde, t));
             let levels: Vec<f64> = levels.collect();
             loss += levels.iter().sum::<f64>() / levels.len() as f64;
@@ -322,7 +322,7 @@ impl<'a> Trainer<'a> {
             step: unread.step,
             layer: parameter.and_then(layer),
             t: t.0,
-            sigma_ratio: self.objective.sde().marginal(t).sigma_ratio().0,
+            sigma_ratio: self.task.sigma_ratio(t),
         }
     }
 

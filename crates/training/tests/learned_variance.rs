@@ -35,6 +35,7 @@ fn model(variance: VarianceKind) -> ModelConfig {
             prediction: PredictionKind::Edm,
             sigma_data: 1.0,
             variance,
+            velocity: None,
         },
     }
 }

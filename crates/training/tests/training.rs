@@ -10,8 +10,9 @@ use data::{PointSet, Toy};
 use score_net::{
     MlpConfig, Model, ModelConfig, NetworkConfig, PreconditioningConfig, UNetConfig, VarianceKind,
 };
-use sde_core::SdeConfig;
 use sde_core::chains::{BetaSchedule, Ddpm};
+use sde_core::damped::{DampedLangevin, PhaseState, VelocityPrediction, VelocityScore};
+use sde_core::{ProcessConfig, SdeConfig};
 use training::{
     Checkpoint, HybridConfig, RunFolder, Trainer, TrainingConfig, TrainingError, UncertaintyConfig,
     run,
@@ -64,6 +65,18 @@ fn trainer(source: &PointSet, config: TrainingConfig) -> Trainer<'_> {
 
 /// The model's answers on a fixed input: equal answers, equal weights.
 fn answers(model: &Model) -> Vec<u32> {
+    let process = DampedLangevin::default();
+    if let Some(score) = model.under_damped(&process) {
+        let state = |values: [f32; 4]| {
+            Tensor::<1>::from_floats(values, &Device::flex()).reshape([2, 2, 1, 1])
+        };
+        let z = PhaseState {
+            position: state([0.3, -1.2, 0.8, 0.1]),
+            velocity: state([0.1, 0.4, -0.2, 0.6]),
+        };
+        let score = score.velocity_score(&z, sde_core::Time(0.3)).into_data();
+        return score.iter::<f32>().map(f32::to_bits).collect();
+    }
     let vp = SdeConfig::default().build().unwrap();
     let x = Tensor::<1>::from_floats([0.3, -1.2, 0.8, 0.1], &Device::flex()).reshape([2, 2, 1, 1]);
     let marginals = [0.1, 0.7].map(|t| vp.marginal(sde_core::Time(t)));
@@ -168,14 +181,14 @@ fn clipping_limits_the_global_norm_and_reports_what_it_was() {
 }
 
 /// What a resumed run may be made of.
-fn resumable() -> [(TrainingConfig, SdeConfig, ModelConfig); 4] {
+fn resumable() -> [(TrainingConfig, ProcessConfig, ModelConfig); 5] {
     let plain = |shards, uncertainty| {
         let mut config = TrainingConfig {
             shards: Some(shards),
             ..config(30)
         };
         config.objective.uncertainty = uncertainty;
-        (config, SdeConfig::default(), model())
+        (config, ProcessConfig::default(), model())
     };
     let (mut hybrid, _, mut learned) = plain(2, None);
     hybrid.objective.hybrid = Some(HybridConfig::default());
@@ -185,11 +198,14 @@ fn resumable() -> [(TrainingConfig, SdeConfig, ModelConfig); 4] {
         steps: 20,
         schedule: BetaSchedule::cosine(),
     });
+    let (pairs, _, mut of_velocities) = plain(2, None);
+    of_velocities.preconditioning.velocity = Some(VelocityPrediction::Mixed);
     [
         plain(1, None),
         plain(2, None),
         plain(2, Some(UncertaintyConfig::default())),
-        (hybrid, chain, learned),
+        (hybrid, chain.into(), learned),
+        (pairs, DampedLangevin::default().into(), of_velocities),
     ]
 }
 

@@ -7,7 +7,7 @@
 //! kind = "mnist"            # or "toy"
 //!
 //! [sde]
-//! kind = "vp"               # ve, sub-vp, edm, brownian
+//! kind = "vp"               # ve, sub-vp, cosine, edm, brownian, ddpm, smld, damped-langevin
 //!
 //! [network]
 //! kind = "unet"             # or "mlp"
@@ -15,6 +15,7 @@
 //!
 //! Whatever is left out has a default, except for these; whatever is not known is refused.
 
+mod any_solver;
 mod diagnosis;
 mod keys;
 mod load;
@@ -25,11 +26,12 @@ use std::path::PathBuf;
 
 use data::{Split, Toy};
 use score_net::{ModelConfig, NetworkConfig, PreconditioningConfig};
-use sde_core::SdeConfig;
+use sde_core::{Process, ProcessConfig};
 use serde::{Deserialize, Serialize};
-use solvers::{GridConfig, LastStep, SolverConfig};
+use solvers::{EdmSampler, GridConfig, GridError, GridSpec, LastStep, SolverConfig, TimeGrid};
 use training::TrainingConfig;
 
+pub use any_solver::AnySolver;
 pub use load::Base;
 pub use overrides::Override;
 
@@ -43,7 +45,7 @@ pub struct ExperimentConfig {
     pub data: DataConfig,
     /// The forward process.
     #[serde(default)]
-    pub sde: SdeConfig,
+    pub sde: ProcessConfig,
     /// The network.
     pub network: NetworkConfig,
     /// What surrounds it.
@@ -119,7 +121,7 @@ pub struct SamplingConfig {
     /// How the last state becomes a sample.
     pub last_step: LastStep,
     /// The solver.
-    pub solver: SolverConfig,
+    pub solver: AnySolver,
     /// The spacing of the steps; without it what suits the solver and the process.
     pub grid: Option<GridConfig>,
 }
@@ -131,7 +133,7 @@ impl Default for SamplingConfig {
             seed: 0,
             steps: None,
             last_step: LastStep::Denoise,
-            solver: SolverConfig::Edm(solvers::EdmSampler::default()),
+            solver: AnySolver::Positions(SolverConfig::Edm(EdmSampler::default())),
             grid: None,
         }
     }
@@ -141,6 +143,19 @@ impl SamplingConfig {
     /// The number of steps.
     pub fn steps(&self) -> usize {
         self.steps.unwrap_or_else(|| self.solver.default_steps())
+    }
+
+    /// The times of a run.
+    ///
+    /// # Errors
+    /// A spacing, a number of steps or an end that the process does not have.
+    pub fn grid_of(&self, process: &Process) -> Result<TimeGrid, GridError> {
+        let spec = GridSpec::new(self.spacing(process.name()), self.steps());
+        let spec = spec.ending_with(self.last_step);
+        match process {
+            Process::Affine(sde) => spec.build(&**sde),
+            Process::Damped(process) => spec.build_damped(process),
+        }
     }
 
     /// The spacing of the steps under a family of processes.

@@ -5,7 +5,7 @@ use std::io;
 
 use runtime::RuntimeError;
 use score_net::ConfigError;
-use sde_core::SdeError;
+use sde_core::{HasVelocity, SdeError};
 use solvers::{GridError, SolveError, solver::ParameterError};
 use training::TrainingError;
 
@@ -126,6 +126,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         Some(RuntimeError::NotCompiled { .. } | RuntimeError::Variable { .. })
     );
     let unusable_value = in_chain::<SdeError>(error).is_some()
+        || in_chain::<HasVelocity>(error).is_some()
         || in_chain::<ConfigError>(error).is_some()
         || in_chain::<GridError>(error).is_some()
         || in_chain::<ParameterError>(error).is_some();

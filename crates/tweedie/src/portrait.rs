@@ -1,10 +1,11 @@
 //! The picture that shows what a model has learned: a grid of images, or three panels for points.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use ndarray::Array4;
 use score_net::Model;
-use sde_core::{AffineSde, Prediction, Sigma};
+use sde_core::damped::{PhaseState, VelocityScore};
+use sde_core::{Prediction, Process, Sigma};
 
 use crate::dataset::{Dataset, points_of};
 use crate::pictures::{Picture, Triptych, VectorField, half_side, image_grid, triptych};
@@ -24,7 +25,7 @@ pub fn portrait(
     dataset: &Dataset,
     samples: &Array4<f32>,
     model: &Model,
-    sde: &dyn AffineSde,
+    process: &Process,
     device: &Device,
 ) -> Result<Picture> {
     let data = dataset.first(SHOWN)?;
@@ -34,13 +35,20 @@ pub fn portrait(
     let half = half_side(&data.view());
     let centres = samples.rows().into_iter();
     let centres = centres.map(|point| [f64::from(point[0]), f64::from(point[1])]);
-    let (points, vectors) = learned_score(half, model, sde, device)?;
+    let (points, vectors) = learned_score(half, model, process, device)?;
     triptych(&Triptych {
         title: title.to_owned(),
         data: data.view(),
         samples: samples.view(),
         field: VectorField {
-            title: format!("learned score and density at σ/α = {FIELD_SIGMA}"),
+            title: match process {
+                Process::Affine(_) => {
+                    format!("learned score and density at σ/α = {FIELD_SIGMA}")
+                }
+                Process::Damped(_) => {
+                    format!("learned score of the velocity at rest, σ/α = {FIELD_SIGMA}")
+                }
+            },
             points,
             vectors,
             // The density of the samples at that noise level, as the process blurs them.
@@ -52,21 +60,29 @@ pub fn portrait(
 
 type Plane = Vec<[f64; 2]>;
 
-/// Points of a square lattice, in x/α, and the score with respect to x/α there.
+/// Points of a square lattice, in x/α, and the score with respect to x/α there; where there is a velocity, its
+/// score for v = 0, which leads where the data pull the velocity.
 fn learned_score(
     half: f64,
     model: &Model,
-    sde: &dyn AffineSde,
+    process: &Process,
     device: &Device,
 ) -> Result<(Plane, Plane)> {
-    let marginal = sde.marginal(sde.time_at_sigma(Sigma(FIELD_SIGMA)));
+    let t = process.time_at_sigma(Sigma(FIELD_SIGMA));
+    let marginal = process.position_marginal(t);
     let at = |i: usize| -half + (i as f64 + 0.5) * 2.0 * half / ARROWS as f64;
     let lattice = || (0..ARROWS * ARROWS).map(|k| [at(k % ARROWS), at(k / ARROWS)]);
     let points: Plane = lattice().collect();
     let states = Array4::from_shape_fn((points.len(), 2, 1, 1), |(k, j, ..)| {
         (marginal.alpha * points[k][j]) as f32
     });
-    let score = model.predict(Prediction::Score, &to_tensor(&states, device), marginal);
+    let states = to_tensor(&states, device);
+    let score = match process {
+        Process::Affine(_) => model.predict(Prediction::Score, &states, marginal),
+        Process::Damped(process) => (model.under_damped(process))
+            .context("this model has no score of velocities")?
+            .velocity_score(&PhaseState::at_rest(states), t),
+    };
     let score = to_array(score)?;
     let vector = |k: usize| [0, 1].map(|j| marginal.alpha * f64::from(score[[k, j, 0, 0]]));
     Ok((points, (0..ARROWS * ARROWS).map(vector).collect()))

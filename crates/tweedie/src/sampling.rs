@@ -6,19 +6,22 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use burn::tensor::{Device, Tensor};
 use ndarray::{Array4, Axis, concatenate};
-use score_net::Model;
-use sde_core::AffineSde;
+use score_net::{Model, ModelScore, ModelVelocityScore};
+use sde_core::damped::{DampedLangevin, PhaseState};
 use sde_core::noise::CounterNoise;
-use solvers::{GridSpec, Problem, Progress, SolverConfig, TimeGrid, sample_prior};
+use sde_core::{AffineSde, Process};
+use solvers::damped::{DampedProblem, DampedSolver, sample_damped_prior};
+use solvers::{Observer, Problem, Progress, Solution, SolveError, Solver, TimeGrid, sample_prior};
 
-use crate::config::SamplingConfig;
+use crate::config::{AnySolver, SamplingConfig};
+use crate::failure::Fault;
 use crate::trajectory::Recorder;
 
 /// How to sample, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The solver.
-    pub solver: SolverConfig,
+    pub solver: AnySolver,
     /// Its steps.
     pub grid: TimeGrid,
     /// The seed.
@@ -30,11 +33,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of a configuration under `sde`.
-    pub fn new(config: &SamplingConfig, sde: &dyn AffineSde, batch: usize) -> Result<Self> {
-        let grid = GridSpec::new(config.spacing(sde.name()), config.steps())
-            .ending_with(config.last_step)
-            .build(sde)?;
+    /// The plan of a configuration under `process`.
+    pub fn new(config: &SamplingConfig, process: &Process, batch: usize) -> Result<Self> {
+        config.solver.check(process).map_err(Fault::usage)?;
+        let grid = config.grid_of(process)?;
         Ok(Self {
             solver: config.solver,
             grid,
@@ -72,12 +74,12 @@ pub struct Samples {
 }
 
 /// Draws samples of `shape`, [channels, height, width]. `progress` is told how many solver steps are
-/// done, of how many; `recorder` sees the states of the first batch.
+/// done, of how many; `recorder` sees the positions of the first batch.
 ///
 /// Sample i depends on (seed, i) and the solver alone.
 pub fn generate(
     model: &Model,
-    sde: &dyn AffineSde,
+    process: &Process,
     shape: [usize; 3],
     plan: &Plan,
     device: &Device,
@@ -85,9 +87,7 @@ pub fn generate(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Samples> {
     let started = Instant::now();
-    let solver = plan.solver.build::<Tensor<4>>()?;
-    let score = model.under(sde);
-    let problem = Problem::new(sde, &score);
+    let sampler = Sampler::new(model, process, plan)?;
     let [channels, height, width] = shape;
     let starts: Vec<usize> = (0..plan.count).step_by(plan.batch).collect();
     let total = (starts.len() * plan.grid.steps()) as u64;
@@ -97,7 +97,6 @@ pub fn generate(
         let size = plan.batch.min(plan.count - first);
         let noise = CounterNoise::new(plan.seed).starting_at(first as u64);
         let like = Tensor::<4>::zeros([size, channels, height, width], device);
-        let start = sample_prior(sde, &like, &noise);
         let before = (index * plan.grid.steps()) as u64;
         let mut recorder = recorder.as_deref_mut().filter(|_| index == 0);
         let mut unseen = None;
@@ -114,7 +113,7 @@ pub fn generate(
                 }
             }
         };
-        let solved = solver.solve(&problem, &plan.grid, start, &noise, &mut observer);
+        let solved = sampler.draw(&plan.grid, &like, noise, &mut observer);
         if let Some(error) = unseen {
             return Err(error);
         }
@@ -128,6 +127,76 @@ pub fn generate(
         nfe,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// A model, its process and a solver of one kind.
+enum Sampler<'a> {
+    Positions(
+        ModelScore<'a>,
+        &'a dyn AffineSde,
+        Box<dyn Solver<Tensor<4>>>,
+    ),
+    Pairs(
+        ModelVelocityScore<'a>,
+        DampedLangevin,
+        Box<dyn DampedSolver<Tensor<4>>>,
+    ),
+}
+
+impl<'a> Sampler<'a> {
+    fn new(model: &'a Model, process: &'a Process, plan: &Plan) -> Result<Self> {
+        match (process, plan.solver) {
+            (Process::Affine(sde), AnySolver::Positions(solver)) => Ok(Self::Positions(
+                model.under(&**sde),
+                &**sde,
+                solver.build()?,
+            )),
+            (Process::Damped(process), AnySolver::Pairs(solver)) => {
+                let score = (model.under_damped(process))
+                    .ok_or_else(|| anyhow!("this model has no score of velocities"))?;
+                Ok(Self::Pairs(score, *process, solver.build()))
+            }
+            (process, solver) => {
+                let refused = solver.check(process).err().unwrap_or_default();
+                Err(Fault::usage(refused).into())
+            }
+        }
+    }
+
+    /// Samples of `like`'s shape, from the prior; `observer` is shown positions.
+    fn draw(
+        &self,
+        grid: &TimeGrid,
+        like: &Tensor<4>,
+        noise: CounterNoise,
+        observer: &mut dyn Observer<Tensor<4>>,
+    ) -> Result<Solution<Tensor<4>>, SolveError> {
+        match self {
+            Self::Positions(score, sde, solver) => {
+                let start = sample_prior(*sde, like, &noise);
+                let problem = Problem::new(*sde, score);
+                solver.solve(&problem, grid, start, &noise, observer)
+            }
+            Self::Pairs(score, process, solver) => {
+                let start = sample_damped_prior(process, like, &noise);
+                let problem = DampedProblem::new(*process, score);
+                let mut of_pairs = |state: Progress<'_, PhaseState<Tensor<4>>>| {
+                    observer.observe(Progress {
+                        step: state.step,
+                        steps: state.steps,
+                        time: state.time,
+                        x: &state.x.position,
+                        nfe: state.nfe,
+                    })
+                };
+                let solved = solver.solve(&problem, grid, start, &noise, &mut of_pairs)?;
+                Ok(Solution {
+                    x: solved.x.position,
+                    nfe: solved.nfe,
+                })
+            }
+        }
+    }
 }
 
 /// A tensor's values on the host.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use burn::tensor::Tensor;
 use ndarray::{Array4, Axis};
-use sde_core::{AffineSde, State, Time};
+use sde_core::{Process, State, Time};
 use solvers::Progress;
 
 use crate::dataset::points_of;
@@ -25,7 +25,7 @@ const MILLISECONDS: u32 = 80;
 
 /// Keeps some states of the first batch of a run.
 pub struct Recorder<'a> {
-    sde: &'a dyn AffineSde,
+    process: &'a Process,
     kept: Vec<Kept>,
 }
 
@@ -38,10 +38,10 @@ struct Kept {
 }
 
 impl<'a> Recorder<'a> {
-    /// For a run under `sde`.
-    pub fn new(sde: &'a dyn AffineSde) -> Self {
+    /// For a run under `process`.
+    pub fn new(process: &'a Process) -> Self {
         Self {
-            sde,
+            process,
             kept: Vec::new(),
         }
     }
@@ -59,7 +59,7 @@ impl<'a> Recorder<'a> {
         let scale = match state.time {
             Time(0.0) => 1.0,
             t => {
-                let marginal = self.sde.marginal(t);
+                let marginal = self.process.position_marginal(t);
                 marginal.alpha.hypot(marginal.sigma).recip() as f32
             }
         };

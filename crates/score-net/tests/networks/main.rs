@@ -6,6 +6,7 @@ mod overfitting;
 mod parameters;
 mod properties;
 mod scores;
+mod velocity;
 
 use score_net::{MlpConfig, NetworkConfig, UNetConfig};
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::moments::{covariance, propagator};
 use super::{PhaseCovariance, PhaseKernel, PhaseMatrix, PhaseState};
 use crate::families::{SdeError, require};
-use crate::{Prior, State, Time};
+use crate::{Marginal, Prior, Sigma, State, Time};
 
 /// Critically damped Langevin diffusion on t ∈ [0, 1] with constant β (Dockhorn, Vahdat & Kreis 2022,
 /// section 3), with the published β = 4, M⁻¹ = 4, γ = 0.04 and Γ = 2√M = 1.
@@ -135,6 +135,33 @@ impl DampedLangevin {
         PhaseKernel {
             mean: self.propagator(t),
             covariance: self.covariance_from(t, 0.0, self.gamma),
+        }
+    }
+
+    /// α and σ of the position's law given x₀: E_xx and √Σ_xx of [`DampedLangevin::marginal`].
+    #[must_use]
+    pub fn position_marginal(&self, t: Time) -> Marginal {
+        let PhaseKernel { mean, covariance } = self.marginal(t);
+        Marginal {
+            alpha: mean.xx,
+            sigma: covariance.xx.sqrt(),
+        }
+    }
+
+    /// The t in [0, T] at which σ/α of [`DampedLangevin::position_marginal`] is `sigma`, by bisection to
+    /// rounding: it rises with t.
+    #[must_use]
+    pub fn time_at_position_sigma(&self, sigma: Sigma) -> Time {
+        let (mut low, mut high) = (0.0, self.t_max().0);
+        loop {
+            let middle = 0.5 * (low + high);
+            if middle <= low || middle >= high {
+                return Time(high);
+            }
+            match self.position_marginal(Time(middle)).sigma_ratio() < sigma {
+                true => low = middle,
+                false => high = middle,
+            }
         }
     }
 

@@ -82,6 +82,25 @@ impl TimeSampler {
         Ok(self)
     }
 
+    /// The share u of [0, 1] at which the time of sample `sample` of the `batch` samples of step `step` lies,
+    /// if it is drawn without regard to a noise level: uniform or stratified, as
+    /// [`TimeDistribution::time`] has it.
+    #[must_use]
+    pub fn share(self, seed: u64, step: u64, sample: u64, batch: u64) -> Option<f64> {
+        let uniform = |sample: u64| -> f64 {
+            StandardUniform.sample(&mut generator(seed, sample, step, Role::Time))
+        };
+        match self {
+            Self::Uniform => Some(uniform(sample)),
+            Self::Stratified => {
+                let batch = batch.max(1);
+                let place = (sample % batch) as f64 / batch as f64;
+                Some((uniform(u64::MAX) + place) % 1.0)
+            }
+            Self::Importance | Self::LogNormal { .. } => None,
+        }
+    }
+
     /// The times of `sde` from `t_min` to its end, drawn in this way; it costs nothing to make.
     ///
     /// # Errors
@@ -134,11 +153,9 @@ impl TimeDistribution<'_> {
             StandardUniform.sample(&mut generator(seed, sample, step, Role::Time))
         };
         let t = match self.sampler {
-            TimeSampler::Uniform => self.at_share(uniform(sample)),
-            TimeSampler::Stratified => {
-                let batch = batch.max(1);
-                let place = (sample % batch) as f64 / batch as f64;
-                self.at_share((uniform(u64::MAX) + place) % 1.0)
+            TimeSampler::Uniform | TimeSampler::Stratified => {
+                let share = self.sampler.share(seed, step, sample, batch);
+                self.at_share(share.expect("these are drawn without regard to a noise level"))
             }
             TimeSampler::Importance => {
                 let [most, least] = self.log_snr;

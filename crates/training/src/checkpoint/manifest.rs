@@ -6,7 +6,7 @@ use std::path::Path;
 
 use data::Source;
 use score_net::ModelConfig;
-use sde_core::SdeConfig;
+use sde_core::ProcessConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -37,7 +37,7 @@ pub struct CheckpointManifest {
     /// The model.
     pub model: ModelConfig,
     /// The process that it was trained under.
-    pub sde: SdeConfig,
+    pub sde: ProcessConfig,
     /// What a run needs to go on, beside the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<TrainingState>,

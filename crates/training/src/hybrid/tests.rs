@@ -201,6 +201,7 @@ fn the_loss_of_a_batch_is_the_hybrid_objective_of_the_theory() {
             prediction: score_net::PredictionKind::Epsilon,
             sigma_data: 1.0,
             variance: VarianceKind::Learned,
+            velocity: None,
         },
     };
     let config = ObjectiveConfig {

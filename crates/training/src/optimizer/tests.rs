@@ -274,7 +274,7 @@ fn a_forward_and_a_backward_pass_leave_the_memory_to_the_step() {
             weights: vec![1.0; 2],
             marginals: vec![marginal; 2],
             times: vec![Time(0.5); 2],
-            bound: None,
+            ..Batch::default()
         };
         let device = Device::flex().autodiff();
         let part = gradient(&leaves, batch, 2, [1, 8, 8], &device);

@@ -9,7 +9,7 @@ use clap::Args;
 use ndarray::Axis;
 use score_net::VarianceKind;
 use sde_core::noise::{Role, fill_standard_normal};
-use sde_core::{AffineSde, Marginal, Sigma, Time};
+use sde_core::{Marginal, Process, Sigma, Time};
 use training::TrainingConfig;
 
 use crate::config::{Base, ExperimentConfig, Override};
@@ -49,18 +49,18 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     };
     let config = base.load(&args.set)?;
     let dataset = Dataset::load(&config.data)?;
-    let sde = config.sde.build()?;
-    say(summary(&config, &dataset, &*sde)?);
+    let process = config.sde.build()?;
+    say(summary(&config, &dataset, &process)?);
     let out = args.out.clone().unwrap_or_else(|| match &args.run {
         Some(root) => root.join("inspect.png"),
         None => format!("inspect-{}.png", config.name).into(),
     });
-    picture(&config.name, &dataset, &*sde)?.save(&out)?;
+    picture(&config.name, &dataset, &process)?.save(&out)?;
     say(format!("\npicture   {}", out.display()));
     Ok(())
 }
 
-fn summary(config: &ExperimentConfig, dataset: &Dataset, sde: &dyn AffineSde) -> Result<String> {
+fn summary(config: &ExperimentConfig, dataset: &Dataset, process: &Process) -> Result<String> {
     let model = config.model(dataset.source().sample_shape());
     let [channels, height, width] = model.shape;
     let sampling = &config.sampling;
@@ -76,17 +76,25 @@ fn summary(config: &ExperimentConfig, dataset: &Dataset, sde: &dyn AffineSde) ->
         ),
     )?;
     line("model", model.describe()?)?;
+    let of_velocity = model.preconditioning.velocity;
     line(
         "predicts",
-        format!(
-            "{} at sigma_data = {}{}",
-            toml::Value::try_from(model.preconditioning.prediction)?,
-            model.preconditioning.sigma_data,
-            match model.preconditioning.variance {
-                VarianceKind::Fixed => "",
-                VarianceKind::Learned => ", and the variance of the chain's reversal",
-            }
-        ),
+        match of_velocity {
+            Some(velocity) => format!(
+                "the score of the velocity, {} at sigma_data = {}",
+                toml::Value::try_from(velocity)?,
+                model.preconditioning.sigma_data
+            ),
+            None => format!(
+                "{} at sigma_data = {}{}",
+                toml::Value::try_from(model.preconditioning.prediction)?,
+                model.preconditioning.sigma_data,
+                match model.preconditioning.variance {
+                    VarianceKind::Fixed => "",
+                    VarianceKind::Learned => ", and the variance of the chain's reversal",
+                }
+            ),
+        },
     )?;
     line("training", training(&config.training))?;
     line(
@@ -94,18 +102,22 @@ fn summary(config: &ExperimentConfig, dataset: &Dataset, sde: &dyn AffineSde) ->
         format!(
             "{} on a {} grid of {} steps, {} samples",
             sampling.solver.info().name,
-            sampling.spacing(sde.name()).name(),
+            sampling.spacing(process.name()).name(),
             sampling.steps(),
             sampling.count,
         ),
     )?;
-    let (start, end) = (sde.t_min_sampling().0, sde.t_max().0);
+    let (start, end) = (process.t_min_sampling().0, process.t_max().0);
     line(
         "process",
         format!(
-            "{}, sampled from t = {end} down to {start}, prior std {:.4}",
-            sde.name(),
-            sde.prior().std
+            "{}, sampled from t = {end} down to {start}, prior std {:.4}{}",
+            process.name(),
+            process.prior().std,
+            match process {
+                Process::Affine(_) => "",
+                Process::Damped(_) => "; alpha and sigma are those of the position",
+            }
         ),
     )?;
     write!(
@@ -114,8 +126,8 @@ fn summary(config: &ExperimentConfig, dataset: &Dataset, sde: &dyn AffineSde) ->
         "t", "alpha", "sigma", "sigma/alpha", "log-SNR"
     )?;
     for index in 0..=10 {
-        let t = time_between(sde, f64::from(index) / 10.0);
-        let marginal = sde.marginal(t);
+        let t = time_between(process, f64::from(index) / 10.0);
+        let marginal = process.position_marginal(t);
         let Marginal { alpha, sigma } = marginal;
         let (ratio, snr) = (marginal.sigma_ratio().0, marginal.log_snr().0);
         writeln!(
@@ -155,25 +167,25 @@ fn significant(value: f64) -> String {
 }
 
 /// Whether a process's time is a noise level without bound rather than a share of 1.
-fn runs_over_decades(sde: &dyn AffineSde) -> bool {
-    sde.t_max().0 > 1.0
+fn runs_over_decades(process: &Process) -> bool {
+    process.t_max().0 > 1.0
 }
 
 /// The time a share `u` of the way from the end of sampling to the prior.
-fn time_between(sde: &dyn AffineSde, u: f64) -> Time {
-    let (start, end) = (sde.t_min_sampling().0, sde.t_max().0);
-    Time(match (runs_over_decades(sde), u) {
+fn time_between(process: &Process, u: f64) -> Time {
+    let (start, end) = (process.t_min_sampling().0, process.t_max().0);
+    Time(match (runs_over_decades(process), u) {
         (_, 1.0) => end,
         (true, u) => start * (end / start).powf(u),
         (false, u) => start + u * (end - start),
     })
 }
 
-fn picture(name: &str, dataset: &Dataset, sde: &dyn AffineSde) -> Result<Picture> {
+fn picture(name: &str, dataset: &Dataset, process: &Process) -> Result<Picture> {
     let points: Vec<SchedulePoint> = (0..=300)
         .map(|index| {
-            let t = time_between(sde, f64::from(index) / 300.0);
-            let marginal = sde.marginal(t);
+            let t = time_between(process, f64::from(index) / 300.0);
+            let marginal = process.position_marginal(t);
             SchedulePoint {
                 t: t.0,
                 alpha: marginal.alpha,
@@ -182,27 +194,34 @@ fn picture(name: &str, dataset: &Dataset, sde: &dyn AffineSde) -> Result<Picture
             }
         })
         .collect();
-    let title = format!("{}: α, σ and signal-to-noise ratio over time", sde.name());
-    let plot = schedule_plot(&title, &points, runs_over_decades(sde))?;
-    Ok(Picture::stacked(&[plot, strip(name, dataset, sde)?]))
+    let of = match process {
+        Process::Affine(_) => "",
+        Process::Damped(_) => " of the position",
+    };
+    let title = format!(
+        "{}: α, σ and signal-to-noise ratio{of} over time",
+        process.name()
+    );
+    let plot = schedule_plot(&title, &points, runs_over_decades(process))?;
+    Ok(Picture::stacked(&[plot, strip(name, dataset, process)?]))
 }
 
 /// Tiles of a strip.
 const TILES: usize = 8;
 
 /// The data at noise levels that are equally spaced in the log-SNR.
-fn strip(name: &str, dataset: &Dataset, sde: &dyn AffineSde) -> Result<Picture> {
+fn strip(name: &str, dataset: &Dataset, process: &Process) -> Result<Picture> {
     let states = dataset.first(600)?;
     let is_points = points_of(&states).is_some();
-    let ratio = |t: Time| sde.marginal(t).sigma_ratio().0;
+    let ratio = |t: Time| process.position_marginal(t).sigma_ratio().0;
     // Beyond these nothing more is to be seen.
-    let low = ratio(sde.t_min_sampling()).max(0.02);
-    let high = ratio(sde.t_max()).clamp(low, 20.0);
+    let low = ratio(process.t_min_sampling()).max(0.02);
+    let high = ratio(process.t_max()).clamp(low, 20.0);
     let mut tiles = Vec::with_capacity(TILES);
     for index in 0..TILES {
         let u = index as f64 / (TILES - 1) as f64;
-        let t = sde.time_at_sigma(Sigma(low * (high / low).powf(u)));
-        let marginal @ Marginal { alpha, sigma } = sde.marginal(t);
+        let t = process.time_at_sigma(Sigma(low * (high / low).powf(u)));
+        let marginal @ Marginal { alpha, sigma } = process.position_marginal(t);
         // Scaled as a network sees it, so that a process that explodes can be shown.
         let scale = alpha.hypot(sigma).recip();
         let mut noise = vec![0.0; dataset.source().sample_shape().iter().product()];

@@ -144,14 +144,15 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
     let chosen = Chosen::open(args.model.run.as_deref(), args.model.checkpoint.as_deref())?;
     let manifest = chosen.checkpoint.manifest();
     let subject = subject(args, &chosen)?;
-    let sde = manifest.sde.build()?;
+    let process = manifest.sde.build()?;
+    let sde = process.affine()?;
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
     let model = chosen.checkpoint.model(&selected.device)?;
-    let score = model.under(&*sde);
+    let score = model.under(sde);
 
     let sigma = args.sigma_min.unwrap_or(SIGMA_MIN);
-    let t_min = t_min(&*sde, sigma)?;
+    let t_min = t_min(sde, sigma)?;
     let likelihood = Likelihood {
         divergence: divergence(args, subject.quantisation.is_some()),
         integrator: Integrator::Rk45(Rk45::with_tolerance(args.tolerance)),
@@ -172,7 +173,7 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
         ..BoundConfig::default()
     };
     let bound = (!args.no_bound)
-        .then(|| VariationalBound::new(bound_config, &*sde))
+        .then(|| VariationalBound::new(bound_config, sde))
         .transpose()?;
 
     let started = Instant::now();
@@ -190,9 +191,9 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
         let x = to_tensor(&values, &selected.device);
         let report = match subject.quantisation {
             Some(quantisation) => {
-                likelihood.evaluate_quantised(&*sde, &score, &x, quantisation, noise)?
+                likelihood.evaluate_quantised(sde, &score, &x, quantisation, noise)?
             }
-            None => likelihood.evaluate(&*sde, &score, &x, noise)?,
+            None => likelihood.evaluate(sde, &score, &x, noise)?,
         };
         if let Some(bound) = &bound {
             bounds.extend(bound_of(bound, &score, x, subject.quantisation, noise));

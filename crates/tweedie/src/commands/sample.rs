@@ -9,9 +9,11 @@ use clap::{Args, ValueEnum};
 use ndarray::Array4;
 use ndarray_npy::WriteNpyExt;
 use runtime::Backend;
+use sde_core::Process;
+use solvers::damped::DampedSolverConfig;
 use solvers::{GridConfig, SolverConfig};
 
-use crate::config::SamplingConfig;
+use crate::config::{AnySolver, SamplingConfig};
 use crate::dataset::{Dataset, points_of};
 use crate::failure::Fault;
 use crate::files::write_whole;
@@ -75,11 +77,14 @@ pub struct ModelArgs {
 #[derive(Debug, Args)]
 pub struct SamplingArgs {
     #[arg(
-        long, value_name = "NAME", value_parser = solver_parser(), help_heading = "Sampling",
+        long, value_name = "NAME", value_parser = AnySolver::parser(), help_heading = "Sampling",
         hide_possible_values = true,
-        help = format!("{} [default: the run's]", SolverConfig::NAMES.join(", "))
+        help = format!(
+            "{}; of damped-langevin {} [default: the run's]",
+            SolverConfig::NAMES.join(", "), DampedSolverConfig::NAMES.join(", ")
+        )
     )]
-    pub solver: Option<SolverConfig>,
+    pub solver: Option<AnySolver>,
     /// Number of steps [default: the run's, or what suits another solver]
     #[arg(long, value_name = "N", value_parser = at_least(1), help_heading = "Sampling")]
     pub steps: Option<usize>,
@@ -170,8 +175,8 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     let chosen = Chosen::open(args.model.run.as_deref(), args.model.checkpoint.as_deref())?;
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
-    let sde = chosen.checkpoint.manifest().sde.build()?;
-    let mut recorder = args.trajectory.then(|| Recorder::new(&*sde));
+    let process = chosen.checkpoint.manifest().sde.build()?;
+    let mut recorder = args.trajectory.then(|| Recorder::new(&process));
     let drawn = draw(
         &chosen,
         &args.sampling,
@@ -221,7 +226,7 @@ pub struct Drawn {
     /// From which model.
     pub model: score_net::Model,
     /// Under which process.
-    pub sde: Box<dyn sde_core::AffineSde>,
+    pub process: Process,
     /// The samples.
     pub samples: Samples,
 }
@@ -235,16 +240,17 @@ pub fn draw(
     recorder: Option<&mut Recorder<'_>>,
 ) -> Result<Drawn> {
     let manifest = chosen.checkpoint.manifest();
-    let configured = chosen
-        .run
-        .as_ref()
-        .map_or_else(SamplingConfig::default, |run| run.config.sampling);
+    let process = manifest.sde.build()?;
+    let unconfigured = || SamplingConfig {
+        solver: AnySolver::of(&process),
+        ..SamplingConfig::default()
+    };
+    let configured = (chosen.run.as_ref()).map_or_else(unconfigured, |run| run.config.sampling);
     let mut config = args.over(&configured)?;
     config.count = count.unwrap_or(config.count);
-    let sde = manifest.sde.build()?;
     let shape = manifest.model.shape;
     let batch = args.batch.unwrap_or_else(|| default_batch(shape));
-    let plan = Plan::new(&config, &*sde, batch)?;
+    let plan = Plan::new(&config, &process, batch)?;
     let model = chosen.checkpoint.model(device)?;
     note(format!(
         "sampling from {} (step {})",
@@ -254,7 +260,7 @@ pub fn draw(
     let mut bar = Progress::new("sampling", 0, 0);
     let samples = generate(
         &model,
-        &*sde,
+        &process,
         shape,
         &plan,
         device,
@@ -269,7 +275,7 @@ pub fn draw(
     Ok(Drawn {
         plan,
         model,
-        sde,
+        process,
         samples,
     })
 }
@@ -285,7 +291,14 @@ fn picture(chosen: &Chosen, drawn: &Drawn, device: &Device) -> Result<Picture> {
         Some(run) => {
             let title = format!("{} after {step} steps", run.config.name);
             let dataset = Dataset::load(&run.config.data)?;
-            portrait(&title, &dataset, values, &drawn.model, &*drawn.sde, device)
+            portrait(
+                &title,
+                &dataset,
+                values,
+                &drawn.model,
+                &drawn.process,
+                device,
+            )
         }
         None => scatter_plot(&format!("samples after {step} steps"), &points.view()),
     }

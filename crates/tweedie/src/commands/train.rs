@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use runtime::{Backend, Selected};
-use sde_core::AffineSde;
+use sde_core::Process;
 use training::{Checkpoint, LockedRun, RunFolder, Trainer, TrainingConfig};
 
 use self::watch::{Observer, Surroundings};
@@ -174,7 +174,7 @@ fn resolved(config: &ExperimentConfig) -> Result<String> {
 struct Prepared {
     config: ExperimentConfig,
     dataset: Dataset,
-    sde: Box<dyn AffineSde>,
+    process: Process,
     plan: Plan,
     selected: Selected,
 }
@@ -186,15 +186,15 @@ impl Prepared {
         // Written down with the run: on other cores it goes on with the same sums.
         config.training.shards = Some(config.training.shards_on(&selected.device));
         let dataset = Dataset::load(&config.data)?;
-        let sde = config.sde.build()?;
+        let process = config.sde.build()?;
         let shape = dataset.source().sample_shape();
         // Before anything is built, and in the network's own words.
         config.model(shape).describe()?;
-        let plan = Plan::new(&config.sampling, &*sde, default_batch(shape))?;
+        let plan = Plan::new(&config.sampling, &process, default_batch(shape))?;
         Ok(Self {
             config,
             dataset,
-            sde,
+            process,
             plan,
             selected,
         })
@@ -231,7 +231,7 @@ impl Prepared {
             name: &self.config.name,
             dataset: &self.dataset,
             shape: model.shape,
-            sde: &*self.sde,
+            process: &self.process,
             plan: &self.plan,
             device: &self.selected.device,
             folder,

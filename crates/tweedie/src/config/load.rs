@@ -7,14 +7,14 @@ use std::path::Path;
 use burn::tensor::Tensor;
 use data::Toy;
 use score_net::VarianceKind;
-use sde_core::SdeConfig;
-use solvers::GridSpec;
+use sde_core::ProcessConfig;
+use sde_core::damped::DampedLangevin;
 use toml::{Table, Value};
-use training::TimeSampler;
+use training::{Task, TimeSampler};
 
 use super::diagnosis::{self, Finding};
 use super::suggestion::{question, similar_keys, similar_name};
-use super::{DataConfig, ExperimentConfig, Override, SamplingConfig};
+use super::{AnySolver, DataConfig, ExperimentConfig, Override, SamplingConfig};
 use crate::failure::Fault;
 
 /// The text of a configuration and where it came from.
@@ -73,6 +73,7 @@ impl Base {
             })?;
             expand_names(&mut table);
         }
+        choose_solver(&mut table);
         let config: ExperimentConfig =
             diagnosis::read(&table).map_err(|finding| self.fault(finding, overrides))?;
         validate(&config).map_err(|fault| self.out_of_range(&fault, overrides))?;
@@ -172,11 +173,28 @@ fn expand_names(table: &mut Table) {
     }
 }
 
+/// Writes out the solver of a process with velocities, if none is named: the default of `sampling` is one of
+/// positions alone.
+fn choose_solver(table: &mut Table) {
+    let kind = table.get("sde").and_then(|sde| sde.get("kind"));
+    if kind.and_then(Value::as_str) != Some(DampedLangevin::NAME) {
+        return;
+    }
+    let sampling = table
+        .entry("sampling")
+        .or_insert_with(|| Value::Table(Table::new()));
+    if let (Value::Table(sampling), Ok(solver)) =
+        (sampling, Value::try_from(AnySolver::for_pairs()))
+    {
+        sampling.entry("solver").or_insert(solver);
+    }
+}
+
 /// Writes out the default of a section that is not there, if `key` lies in it and the section's other
 /// keys depend on its kind.
 fn fill_in_default(table: &mut Table, key: &str) {
     let (section, default) = if key.starts_with("sde.") {
-        ("sde", Value::try_from(SdeConfig::default()))
+        ("sde", Value::try_from(ProcessConfig::default()))
     } else if key.starts_with("sampling.solver.") {
         (
             "sampling.solver",
@@ -227,10 +245,10 @@ fn validate(config: &ExperimentConfig) -> Result<(), String> {
         .preconditioning
         .build()
         .map_err(|e| format!("preconditioning: {e}"))?;
-    let sde = config.sde.build().map_err(|e| text(&e))?;
-    (config.training.objective)
-        .check(config.sde, &config.preconditioning)
-        .map_err(|e| text(&e))?;
+    let process = config.sde.build().map_err(|e| text(&e))?;
+    // The shape, which is the data's, makes no objective impossible.
+    let model = config.model([1, 1, 1]);
+    Task::new(config.training.objective, config.sde, &model).map_err(|e| text(&e))?;
     let sampling = &config.sampling;
     let has_variance = config.preconditioning.variance == VarianceKind::Learned;
     if sampling.solver.takes_learned_variance() && !has_variance {
@@ -248,17 +266,22 @@ fn validate(config: &ExperimentConfig) -> Result<(), String> {
     }
     sampling
         .solver
-        .build::<Tensor<4>>()
+        .check(&process)
         .map_err(|e| format!("sampling: {e}"))?;
-    GridSpec::new(sampling.spacing(sde.name()), sampling.steps())
-        .ending_with(sampling.last_step)
-        .build(&*sde)
+    if let AnySolver::Positions(solver) = sampling.solver {
+        solver
+            .build::<Tensor<4>>()
+            .map_err(|e| format!("sampling: {e}"))?;
+    }
+    sampling
+        .grid_of(&process)
         .map_err(|e| format!("sampling: {e}"))?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use sde_core::SdeConfig;
     use solvers::SolverConfig;
 
     use super::*;
@@ -290,9 +313,10 @@ mod tests {
     #[test]
     fn a_solver_can_be_named_alone_or_with_its_parameters() {
         let solver = |sets: &[&str]| load(SMALL, sets).unwrap().sampling.solver;
-        assert_eq!(solver(&["sampling.solver=heun"]), SolverConfig::Heun {});
+        let heun = AnySolver::Positions(SolverConfig::Heun {});
+        assert_eq!(solver(&["sampling.solver=heun"]), heun);
         let churn = |solver| match solver {
-            SolverConfig::Edm(edm) => edm.s_churn,
+            AnySolver::Positions(SolverConfig::Edm(edm)) => edm.s_churn,
             other => panic!("{other:?}"),
         };
         assert_eq!(churn(solver(&["sampling.solver.s_churn=40"])), 40.0);
@@ -313,7 +337,7 @@ mod tests {
     #[test]
     fn a_value_of_a_section_that_the_file_leaves_out_can_be_set() {
         let sde = load(SMALL, &["sde.beta_max=15"]).unwrap().sde;
-        let SdeConfig::Vp(vp) = sde else {
+        let ProcessConfig::Affine(SdeConfig::Vp(vp)) = sde else {
             panic!("{sde:?}");
         };
         assert_eq!((vp.beta_min, vp.beta_max), (0.1, 15.0));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use sde_core::AffineSde;
+use sde_core::Process;
 use training::{Checkpoint, MetricsRecord, RunFolder, Trainer, TrainingError, Watch};
 
 use crate::dataset::Dataset;
@@ -20,7 +20,7 @@ pub struct Surroundings<'a> {
     pub name: &'a str,
     pub dataset: &'a Dataset,
     pub shape: [usize; 3],
-    pub sde: &'a dyn AffineSde,
+    pub process: &'a Process,
     pub plan: &'a Plan,
     pub device: &'a Device,
     pub folder: &'a RunFolder,
@@ -52,7 +52,7 @@ impl<'a> Observer<'a> {
             name,
             dataset,
             shape,
-            sde,
+            process,
             plan,
             device,
             folder,
@@ -63,7 +63,7 @@ impl<'a> Observer<'a> {
         let (progress, state) = (&mut self.progress, &self.state);
         let samples = generate(
             &model,
-            sde,
+            process,
             shape,
             plan,
             device,
@@ -74,7 +74,7 @@ impl<'a> Observer<'a> {
         )?;
         progress.show(state);
         let title = format!("{name} after {step} steps");
-        let picture = portrait(&title, dataset, &samples.values, &model, sde, device)?;
+        let picture = portrait(&title, dataset, &samples.values, &model, process, device)?;
         let path = sample_path(folder, step);
         picture.save(&path)?;
         let records = folder.metrics()?;

@@ -4,12 +4,12 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use evaluation::sliced_wasserstein;
 use score_net::Model;
-use sde_core::AffineSde;
+use sde_core::{AffineSde, Process};
 use solvers::{LastStep, SolverConfig, TimeGrid};
 
 use super::super::digits::Digits;
 use super::{Measured, Outcome, PROJECTIONS, Subject, usual_distance};
-use crate::config::DataConfig;
+use crate::config::{AnySolver, DataConfig};
 use crate::dataset::points_of;
 use crate::failure::Fault;
 use crate::runs::Chosen;
@@ -19,7 +19,8 @@ use crate::sampling::{Plan, Samples, default_batch, generate};
 pub struct Trained {
     name: String,
     model: Model,
-    sde: Box<dyn AffineSde>,
+    /// One of positions alone.
+    process: Process,
     shape: [usize; 3],
     judged: Judged,
     count: usize,
@@ -46,6 +47,9 @@ impl Trained {
             .hint("name a run with --run")
             .into());
         };
+        let manifest = chosen.checkpoint.manifest();
+        let process = manifest.sde.build()?;
+        process.affine()?;
         let judged = match &run.config.data {
             DataConfig::Mnist { path, .. } => {
                 let digits = Digits::new(path, device)?;
@@ -65,11 +69,10 @@ impl Trained {
                 Judged::Points(reference, floor)
             }
         };
-        let manifest = chosen.checkpoint.manifest();
         Ok(Self {
             name: run.config.name.clone(),
             model: chosen.checkpoint.model(device)?,
-            sde: manifest.sde.build()?,
+            process,
             shape: manifest.model.shape,
             judged,
             count,
@@ -80,7 +83,7 @@ impl Trained {
 
     fn draw(&self, solver: SolverConfig, grid: &TimeGrid) -> Result<Samples> {
         let plan = Plan {
-            solver,
+            solver: AnySolver::Positions(solver),
             grid: grid.clone(),
             seed: self.seed,
             count: self.count,
@@ -88,7 +91,7 @@ impl Trained {
         };
         generate(
             &self.model,
-            &*self.sde,
+            &self.process,
             self.shape,
             &plan,
             &self.device,
@@ -100,12 +103,13 @@ impl Trained {
 
 impl Subject for Trained {
     fn title(&self) -> String {
-        let (name, family) = (&self.name, self.sde.name());
+        let (name, family) = (&self.name, self.process.name());
         format!("{name} ({family}), {} samples", self.count)
     }
 
     fn sde(&self) -> &dyn AffineSde {
-        &*self.sde
+        let sde = self.process.affine();
+        sde.expect("it was seen to be one when this was made")
     }
 
     fn last_step(&self) -> LastStep {

@@ -1,0 +1,177 @@
+//! Hybrid score matching of the velocities of critically damped Langevin diffusion (Dockhorn, Vahdat & Kreis
+//! 2022, section 3.2).
+//!
+//! The coefficients are `sde-core`'s ([`sde_core::damped::VelocityObjective`]); here they meet data.
+
+use data::{AugmentationKey, Source};
+use rayon::prelude::*;
+use score_net::{ModelConfig, ModelError, PairInput, Preconditioning, VarianceKind};
+use sde_core::Time;
+use sde_core::damped::{DampedLangevin, Matching, VelocityObjective};
+use sde_core::noise::{Role, fill_standard_normal};
+use sde_core::objective::Weighting;
+
+use crate::objective::Batch;
+use crate::{ObjectiveConfig, TrainingError};
+
+/// What is minimised for a process of positions and velocities: E_t λ(t) E‖s_θ(z_t, t) − ∇_v log p(z_t | x₀)‖².
+pub struct PairObjective {
+    config: ObjectiveConfig,
+    process: DampedLangevin,
+    matching: VelocityObjective,
+    preconditioning: Preconditioning,
+}
+
+impl PairObjective {
+    /// The objective of a model of velocities.
+    ///
+    /// # Errors
+    /// [`TrainingError::Config`] names the first field that is for processes of positions alone.
+    pub fn new(
+        config: ObjectiveConfig,
+        process: DampedLangevin,
+        model: &ModelConfig,
+    ) -> Result<Self, TrainingError> {
+        config.validate()?;
+        let process = process.validated()?;
+        let preconditioning = model.preconditioning.build().map_err(ModelError::from)?;
+        let refuse = |field: &str, value: String, must| {
+            Err(TrainingError::Config {
+                field: field.into(),
+                value,
+                must,
+            })
+        };
+        let Some(prediction) = preconditioning.velocity() else {
+            let must = "mixed, epsilon or score, where sde.kind = damped-langevin";
+            return refuse("preconditioning.velocity", "nothing".into(), must);
+        };
+        if preconditioning.variance() != VarianceKind::Fixed {
+            let must =
+                "fixed, where sde.kind = damped-langevin: a learned one is that of a DDPM chain";
+            return refuse("preconditioning.variance", "learned".into(), must);
+        }
+        if config.weighting != Weighting::default() {
+            let must = "left out, where sde.kind = damped-langevin: velocity_weighting is its own";
+            let value = format!("{:?}", config.weighting);
+            return refuse("training.objective.weighting", value, must);
+        }
+        if config.time.share(0, 0, 0, 1).is_none() {
+            let must = "uniform or stratified, where sde.kind = damped-langevin, which has no one noise level";
+            return refuse(
+                "training.objective.time",
+                format!("{:?}", config.time),
+                must,
+            );
+        }
+        if let Some(t) = config.t_min
+            && t >= process.t_max().0
+        {
+            let must = "before the end of the process";
+            return refuse("training.objective.t_min", t.to_string(), must);
+        }
+        if let Some(hybrid) = config.hybrid {
+            let must =
+                "left out, where sde.kind = damped-langevin: its bound is that of a DDPM chain";
+            return refuse("training.objective.hybrid", format!("{hybrid:?}"), must);
+        }
+        if let Some(uncertainty) = config.uncertainty {
+            let must = "left out, where sde.kind = damped-langevin, which has no one noise level";
+            let value = format!("{uncertainty:?}");
+            return refuse("training.objective.uncertainty", value, must);
+        }
+        Ok(Self {
+            config,
+            process,
+            matching: VelocityObjective {
+                matching: Matching::Hybrid,
+                prediction,
+                weighting: config.velocity_weighting.unwrap_or_default(),
+            },
+            preconditioning,
+        })
+    }
+
+    /// The process.
+    pub fn process(&self) -> &DampedLangevin {
+        &self.process
+    }
+
+    /// What is matched, and how much each time counts.
+    pub fn matching(&self) -> VelocityObjective {
+        self.matching
+    }
+
+    /// The time of sample `sample` of the `batch` samples of step `step`.
+    fn time(&self, seed: u64, step: u64, sample: u64, batch: u64) -> Time {
+        let share = self.config.time.share(seed, step, sample, batch);
+        let share = share.expect("the objective was built with such times");
+        let t_min = (self.config.t_min).unwrap_or(self.process.t_min_training().0);
+        Time(t_min + share * (self.process.t_max().0 - t_min))
+    }
+
+    /// The batch of step `step`, or the part of it that begins with its sample `first_sample`, as
+    /// [`Objective::draw`](crate::Objective::draw) has it: positions and then velocities of each sample, the
+    /// target of the velocity alone.
+    ///
+    /// # Errors
+    /// [`TrainingError::Data`] where a sample cannot be read.
+    pub fn draw(
+        &self,
+        source: &dyn Source,
+        indices: &[usize],
+        seed: u64,
+        step: u64,
+        first_sample: u64,
+        batch: u64,
+    ) -> Result<Batch, TrainingError> {
+        let len: usize = source.sample_shape().iter().product();
+        let mut data = Vec::new();
+        let key = AugmentationKey {
+            seed,
+            step,
+            first_sample,
+        };
+        source.write_augmented(indices, key, &mut data)?;
+        let times: Vec<Time> = (first_sample..)
+            .take(indices.len())
+            .map(|sample| self.time(seed, step, sample, batch))
+            .collect();
+        let mut noisy = vec![0.0; 2 * data.len()];
+        let mut target = vec![0.0; data.len()];
+        let each = noisy
+            .par_chunks_exact_mut(2 * len)
+            .zip(target.par_chunks_exact_mut(len));
+        each.zip(data.par_chunks_exact(len))
+            .zip(&times)
+            .enumerate()
+            .for_each_init(
+                || vec![0.0; 2 * len],
+                |noise, (sample, (((z, target), x0), &t))| {
+                    let sample = first_sample + sample as u64;
+                    fill_standard_normal(seed, sample, step, Role::Forward, noise);
+                    let (of_position, of_velocity) = noise.split_at(len);
+                    let c = self.matching.coefficients(&self.process, t);
+                    let (mean, factor) = (c.kernel.mean, c.kernel.covariance.factor());
+                    let (position, velocity) = z.split_at_mut(len);
+                    for (i, x0) in x0.iter().map(|&x0| f64::from(x0)).enumerate() {
+                        let (epsilon_x, epsilon_v) = (of_position[i], of_velocity[i]);
+                        let v = mean.vx * x0 + factor.vx * epsilon_x + factor.vv * epsilon_v;
+                        position[i] = (mean.xx * x0 + factor.xx * epsilon_x) as f32;
+                        velocity[i] = v as f32;
+                        target[i] = (c.target_v * v + c.target_epsilon * epsilon_v) as f32;
+                    }
+                },
+            );
+        let weight = |&t: &Time| self.matching.coefficients(&self.process, t).weight as f32;
+        let input = |&t: &Time| -> PairInput { self.preconditioning.pair_input(&self.process, t) };
+        Ok(Batch {
+            noisy,
+            target,
+            weights: times.iter().map(weight).collect(),
+            pairs: Some(times.iter().map(input).collect()),
+            times,
+            ..Batch::default()
+        })
+    }
+}

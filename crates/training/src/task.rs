@@ -1,0 +1,75 @@
+//! What a model is trained to do: the objective of either kind of process.
+
+use data::Source;
+use score_net::ModelConfig;
+use sde_core::{AffineSde, ProcessConfig, Time};
+
+use crate::objective::Batch;
+use crate::{Objective, ObjectiveConfig, PairObjective, TrainingError};
+
+/// An objective under a process of either kind.
+pub enum Task {
+    /// Of positions alone.
+    Positions(Objective),
+    /// Of positions and velocities.
+    Pairs(PairObjective),
+}
+
+impl Task {
+    /// What a configuration says for a model under a process.
+    ///
+    /// # Errors
+    /// [`TrainingError::Config`] names the field that does not go with the others.
+    pub fn new(
+        config: ObjectiveConfig,
+        process: ProcessConfig,
+        model: &ModelConfig,
+    ) -> Result<Self, TrainingError> {
+        Ok(match process {
+            ProcessConfig::Affine(sde) => Self::Positions(Objective::of_model(config, sde, model)?),
+            ProcessConfig::Damped(process) => {
+                Self::Pairs(PairObjective::new(config, process, model)?)
+            }
+        })
+    }
+
+    /// The batch of step `step`, or a part of it, see [`Objective::draw`].
+    ///
+    /// # Errors
+    /// [`TrainingError::Data`] where a sample cannot be read.
+    pub fn draw(
+        &self,
+        source: &dyn Source,
+        indices: &[usize],
+        seed: u64,
+        step: u64,
+        first_sample: u64,
+        batch: u64,
+    ) -> Result<Batch, TrainingError> {
+        match self {
+            Self::Positions(objective) => {
+                objective.draw(source, indices, seed, step, first_sample, batch)
+            }
+            Self::Pairs(objective) => {
+                objective.draw(source, indices, seed, step, first_sample, batch)
+            }
+        }
+    }
+
+    /// The process of positions alone, if it is one.
+    pub fn sde(&self) -> Option<&dyn AffineSde> {
+        match self {
+            Self::Positions(objective) => Some(objective.sde()),
+            Self::Pairs(_) => None,
+        }
+    }
+
+    /// σ/α at t; for pairs the position's.
+    pub fn sigma_ratio(&self, t: Time) -> f64 {
+        let marginal = match self {
+            Self::Positions(objective) => objective.sde().marginal(t),
+            Self::Pairs(objective) => objective.process().position_marginal(t),
+        };
+        marginal.sigma_ratio().0
+    }
+}
