@@ -154,8 +154,10 @@ fn refuse_changes(sets: &[Override]) -> Result<(), Fault> {
             set.key()
         ))
         .hint(format!(
-            "training.{{{}}}, {} and sampling.* can; for anything else start a new run",
-            TrainingConfig::CHANGEABLE.join(", "),
+            "{}, {} and sampling.* can; for anything else start a new run",
+            TrainingConfig::CHANGEABLE
+                .map(|key| format!("training.{key}"))
+                .join(", "),
             CHANGEABLE.join(", ")
         ))),
     }

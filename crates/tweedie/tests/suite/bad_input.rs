@@ -162,7 +162,7 @@ fn a_checkpoint_of_another_architecture_is_refused_by_the_field_that_differs() {
     says(
         &text,
         &[
-            "another model",
+            "another experiment",
             "model.network.width is 16 in it, and 24 here",
         ],
     );
