@@ -11,6 +11,7 @@
 
 pub mod checkpoint;
 pub mod clipping;
+mod compatible;
 pub mod config;
 pub mod ema;
 pub mod error;

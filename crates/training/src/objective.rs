@@ -4,7 +4,7 @@
 
 use data::{AugmentationKey, Source};
 use rayon::prelude::*;
-use score_net::{ModelConfig, ModelError, PairInput, PreconditioningConfig, VarianceKind};
+use score_net::{ModelConfig, ModelError, PairInput};
 use sde_core::chains::bound::Decoder;
 use sde_core::damped::VelocityWeighting;
 use sde_core::noise::{Role, fill_standard_normal};
@@ -13,7 +13,7 @@ use sde_core::{AffineSde, Marginal, Prediction, SdeConfig, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::hybrid::{BoundTerm, Hybrid};
-use crate::{HybridConfig, TrainingError, UncertaintyConfig};
+use crate::{HybridConfig, TrainingError, UncertaintyConfig, compatible};
 
 /// The objective as plain data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -84,68 +84,6 @@ impl ObjectiveConfig {
     }
 }
 
-impl ObjectiveConfig {
-    /// Refuses what goes together with neither this process nor this model: a learned variance is trained by
-    /// the bound of a DDPM chain, whose steps are drawn alike, and by nothing else.
-    ///
-    /// # Errors
-    /// [`TrainingError::Config`] names the first field that does not go with the others.
-    pub fn check(
-        &self,
-        sde: SdeConfig,
-        preconditioning: &PreconditioningConfig,
-    ) -> Result<(), TrainingError> {
-        let learned = preconditioning.variance == VarianceKind::Learned;
-        let refuse = |field: &str, value: String, must| {
-            Err(TrainingError::Config {
-                field: field.into(),
-                value,
-                must,
-            })
-        };
-        if let Some(velocity) = preconditioning.velocity {
-            let must = "left out, where sde.kind is not damped-langevin";
-            return refuse("preconditioning.velocity", format!("{velocity:?}"), must);
-        }
-        if let Some(weighting) = self.velocity_weighting {
-            let must = "left out, where sde.kind is not damped-langevin";
-            let field = "training.objective.velocity_weighting";
-            return refuse(field, format!("{weighting:?}"), must);
-        }
-        match (self.hybrid, learned) {
-            (None, false) => return Ok(()),
-            (None, true) => {
-                let must = "fixed, unless [training.objective.hybrid] trains the learned variance";
-                return refuse("preconditioning.variance", "learned".into(), must);
-            }
-            (Some(_), false) => {
-                let must = "learned, where [training.objective.hybrid] is there to train it";
-                return refuse("preconditioning.variance", "fixed".into(), must);
-            }
-            (Some(_), true) => {}
-        }
-        if !matches!(sde, SdeConfig::Ddpm(_)) {
-            let must = "ddpm, where there is [training.objective.hybrid]: its bound is that of a DDPM chain";
-            return refuse("sde.kind", sde.build()?.name().into(), must);
-        }
-        if !matches!(self.time, TimeSampler::Uniform | TimeSampler::Stratified) {
-            let must = "uniform or stratified, where there is [training.objective.hybrid]: one step stands for \
-                        all of the bound's";
-            return refuse("training.objective.time", format!("{:?}", self.time), must);
-        }
-        if let Some(t_min) = self.t_min {
-            let must = "left out, where there is [training.objective.hybrid]: its first step is the chain's";
-            return refuse("training.objective.t_min", t_min.to_string(), must);
-        }
-        if let Some(uncertainty) = self.uncertainty {
-            let must = "left out, where there is [training.objective.hybrid], whose terms have their own weights";
-            let value = format!("{uncertainty:?}");
-            return refuse("training.objective.uncertainty", value, must);
-        }
-        Ok(())
-    }
-}
-
 /// The error with the name that the field has in a configuration file.
 fn named(error: ObjectiveError) -> TrainingError {
     TrainingError::Config {
@@ -209,13 +147,15 @@ impl Objective {
     /// The objective of a model under a process.
     ///
     /// # Errors
-    /// What [`ObjectiveConfig::check`] refuses; `t_min` must lie before the process's end.
+    /// [`TrainingError::Config`] names the first field that does not go with the others: a learned variance is
+    /// trained by the bound of a DDPM chain, whose steps are drawn alike, and by nothing else. `t_min` must lie
+    /// before the process's end.
     pub fn of_model(
         config: ObjectiveConfig,
         sde: SdeConfig,
         model: &ModelConfig,
     ) -> Result<Self, TrainingError> {
-        config.check(sde, &model.preconditioning)?;
+        compatible::with_positions(&config, sde, &model.preconditioning)?;
         let preconditioning = model.preconditioning.build().map_err(ModelError::from)?;
         let prediction = preconditioning.prediction();
         let hybrid = match (config.hybrid, sde) {

@@ -5,14 +5,13 @@
 
 use data::{AugmentationKey, Source};
 use rayon::prelude::*;
-use score_net::{ModelConfig, ModelError, PairInput, Preconditioning, VarianceKind};
+use score_net::{ModelConfig, ModelError, PairInput, Preconditioning};
 use sde_core::Time;
 use sde_core::damped::{DampedLangevin, Matching, VelocityObjective};
 use sde_core::noise::{Role, fill_standard_normal};
-use sde_core::objective::Weighting;
 
 use crate::objective::Batch;
-use crate::{ObjectiveConfig, TrainingError};
+use crate::{ObjectiveConfig, TrainingError, compatible};
 
 /// What is minimised for a process of positions and velocities: E_t λ(t) E‖s_θ(z_t, t) − ∇_v log p(z_t | x₀)‖².
 pub struct PairObjective {
@@ -35,51 +34,7 @@ impl PairObjective {
         config.validate()?;
         let process = process.validated()?;
         let preconditioning = model.preconditioning.build().map_err(ModelError::from)?;
-        let refuse = |field: &str, value: String, must| {
-            Err(TrainingError::Config {
-                field: field.into(),
-                value,
-                must,
-            })
-        };
-        let Some(prediction) = preconditioning.velocity() else {
-            let must = "mixed, epsilon or score, where sde.kind = damped-langevin";
-            return refuse("preconditioning.velocity", "nothing".into(), must);
-        };
-        if preconditioning.variance() != VarianceKind::Fixed {
-            let must =
-                "fixed, where sde.kind = damped-langevin: a learned one is that of a DDPM chain";
-            return refuse("preconditioning.variance", "learned".into(), must);
-        }
-        if config.weighting != Weighting::default() {
-            let must = "left out, where sde.kind = damped-langevin: velocity_weighting is its own";
-            let value = format!("{:?}", config.weighting);
-            return refuse("training.objective.weighting", value, must);
-        }
-        if config.time.share(0, 0, 0, 1).is_none() {
-            let must = "uniform or stratified, where sde.kind = damped-langevin, which has no one noise level";
-            return refuse(
-                "training.objective.time",
-                format!("{:?}", config.time),
-                must,
-            );
-        }
-        if let Some(t) = config.t_min
-            && t >= process.t_max().0
-        {
-            let must = "before the end of the process";
-            return refuse("training.objective.t_min", t.to_string(), must);
-        }
-        if let Some(hybrid) = config.hybrid {
-            let must =
-                "left out, where sde.kind = damped-langevin: its bound is that of a DDPM chain";
-            return refuse("training.objective.hybrid", format!("{hybrid:?}"), must);
-        }
-        if let Some(uncertainty) = config.uncertainty {
-            let must = "left out, where sde.kind = damped-langevin, which has no one noise level";
-            let value = format!("{uncertainty:?}");
-            return refuse("training.objective.uncertainty", value, must);
-        }
+        let prediction = compatible::with_pairs(&config, &process, &model.preconditioning)?;
         Ok(Self {
             config,
             process,

@@ -163,7 +163,7 @@ fn a_variance_learned_in_a_few_seconds_has_a_lower_bound_than_both_fixed_ones() 
     let steps = 20;
     let points = Toy::TwoMoons.sample(2000, 0);
     let config = TrainingConfig {
-        steps: 800,
+        steps: 600,
         batch_size: 128,
         warmup_steps: 50,
         learning_rate: 2e-3,
@@ -175,7 +175,7 @@ fn a_variance_learned_in_a_few_seconds_has_a_lower_bound_than_both_fixed_ones() 
     let (sde, config_of_model) = (SdeConfig::Ddpm(chain(steps)), model(VarianceKind::Learned));
     let device = Device::flex();
     let mut trainer = Trainer::new(config, sde, &config_of_model, &points, &device).unwrap();
-    for _ in 0..800 {
+    for _ in 0..600 {
         trainer.step().unwrap();
     }
     let (model, chain) = (trainer.averaged_model(), chain(steps).chain().unwrap());

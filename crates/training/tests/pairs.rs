@@ -187,7 +187,7 @@ fn hybrid_score_matching_learns_the_exact_score_of_velocities() {
     let process = DampedLangevin::default();
     let model = model(Some(VelocityPrediction::Mixed));
     let config = TrainingConfig {
-        steps: 600,
+        steps: 400,
         batch_size: 256,
         warmup_steps: 50,
         learning_rate: 2e-3,
@@ -225,7 +225,7 @@ fn hybrid_score_matching_learns_the_exact_score_of_velocities() {
         sum / times.len() as f64
     };
     let before = error(&trainer.model());
-    for _ in 0..600 {
+    for _ in 0..400 {
         trainer.step().unwrap();
     }
     let after = error(&trainer.averaged_model());

@@ -46,7 +46,7 @@ pub fn portrait(
                     format!("learned score and density at σ/α = {FIELD_SIGMA}")
                 }
                 Process::Damped(_) => {
-                    format!("learned score of the velocity at rest, σ/α = {FIELD_SIGMA}")
+                    format!("way back by the velocity's learned score, σ/α = {FIELD_SIGMA}")
                 }
             },
             points,
@@ -60,8 +60,10 @@ pub fn portrait(
 
 type Plane = Vec<[f64; 2]>;
 
-/// Points of a square lattice, in x/α, and the score with respect to x/α there; where there is a velocity, its
-/// score for v = 0, which leads where the data pull the velocity.
+/// Points of a square lattice, in x/α, and the score with respect to x/α there.
+///
+/// Where there is a velocity it is the score of the velocity at v = 0, turned round: a pair at rest got where it
+/// is by a velocity away from the data, and the reversal takes positions against their velocities.
 fn learned_score(
     half: f64,
     model: &Model,
@@ -81,7 +83,8 @@ fn learned_score(
         Process::Affine(_) => model.predict(Prediction::Score, &states, marginal),
         Process::Damped(process) => (model.under_damped(process))
             .context("this model has no score of velocities")?
-            .velocity_score(&PhaseState::at_rest(states), t),
+            .velocity_score(&PhaseState::at_rest(states), t)
+            .neg(),
     };
     let score = to_array(score)?;
     let vector = |k: usize| [0, 1].map(|j| marginal.alpha * f64::from(score[[k, j, 0, 0]]));
