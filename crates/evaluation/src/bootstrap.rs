@@ -208,7 +208,10 @@ impl Bootstrap {
 /// definition 7, as NumPy's).
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    let (below, above) = (
+        sorted[place.floor() as usize],
+        sorted[place.ceil() as usize],
+    );
     below + (above - below) * place.fract()
 }
 
@@ -301,7 +304,11 @@ mod tests {
         let mut values = vec![0.0; 40];
         fill_standard_normal(7, 0, 0, Role::Data, &mut values);
         let square = |counts: &[u32]| {
-            let sum: f64 = values.iter().zip(counts).map(|(v, &c)| v * f64::from(c)).sum();
+            let sum: f64 = values
+                .iter()
+                .zip(counts)
+                .map(|(v, &c)| v * f64::from(c))
+                .sum();
             (sum / 40.0).powi(2)
         };
         let bootstrap = Bootstrap {
@@ -310,12 +317,20 @@ mod tests {
         };
         let value = square(&[1; 40]);
         let found = bootstrap
-            .of_two_sets(value, [40, 1], |counts, _| Ok(square(counts)), &mut unobserved)
+            .of_two_sets(
+                value,
+                [40, 1],
+                |counts, _| Ok(square(counts)),
+                &mut unobserved,
+            )
             .unwrap();
         let expected = Array1::from(values.clone()).var(0.0) / 40.0;
         assert!((found.bias / expected - 1.0).abs() < 0.1, "{found:?}");
         assert_eq!(found.corrected(), value - found.bias);
-        assert_eq!(found.corrected_interval()[1], found.interval[1] - found.bias);
+        assert_eq!(
+            found.corrected_interval()[1],
+            found.interval[1] - found.bias
+        );
     }
 
     #[test]

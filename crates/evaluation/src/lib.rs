@@ -3,6 +3,7 @@
 pub mod bootstrap;
 pub mod digits;
 mod error;
+pub mod features;
 pub mod frechet;
 pub mod memorisation;
 pub mod nearest;
@@ -15,7 +16,12 @@ pub mod two_sample;
 pub use bootstrap::{Bootstrap, Estimate};
 pub use digits::{DigitJudge, JudgeOptions, Progress, Readability, Verdict};
 pub use error::EvaluationError;
-pub use frechet::{FrechetDistance, Gaussian, frechet_distance, frechet_distance_of_samples, frechet_interval};
+pub use features::FeatureNetwork;
+#[cfg(feature = "onnx")]
+pub use features::{InputConvention, OnnxError, OnnxFeatures, PixelRange, Resize};
+pub use frechet::{
+    FrechetDistance, Gaussian, frechet_distance, frechet_distance_of_samples, frechet_interval,
+};
 pub use memorisation::{Memorisation, MemorisationFigures, memorisation};
 pub use nearest::{Coordinate, Neighbours, nearest_neighbours, nearest_others};
 pub use precision_recall::{ManifoldOptions, PrecisionRecall, precision_recall};

@@ -59,7 +59,10 @@ impl Memorisation {
     /// Whether sample `index` is a copy: exact, or much nearer to one training point than to all others.
     #[must_use]
     pub fn is_copy(&self, index: usize) -> bool {
-        is_copy(self.neighbours.distances[[index, 0]], self.neighbours.distances[[index, 1]])
+        is_copy(
+            self.neighbours.distances[[index, 0]],
+            self.neighbours.distances[[index, 1]],
+        )
     }
 
     /// The samples' indices, those first that are most like copies: by ratio, exact copies at the head.
@@ -155,3 +158,6 @@ fn nearer(x: &[f64], y: &[f64], x_counts: &[u32], y_counts: &[u32]) -> f64 {
     }
     below / (all * total)
 }
+
+#[cfg(test)]
+mod tests;

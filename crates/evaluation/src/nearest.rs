@@ -170,7 +170,11 @@ mod tests {
         // 5 and 9 are equally near to 7.
         assert_eq!(found.indices, array![[2, 1], [0, 3]]);
         let expected = array![[0.1, 0.9], [2.0, 2.0]];
-        assert!((&found.distances - &expected).iter().all(|gap| gap.abs() < 1e-15));
+        assert!(
+            (&found.distances - &expected)
+                .iter()
+                .all(|gap| gap.abs() < 1e-15)
+        );
         let found = nearest_others(base.view(), 1, &mut unobserved).unwrap();
         assert_eq!(found.indices, array![[2], [2], [1], [0]]);
     }

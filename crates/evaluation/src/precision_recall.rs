@@ -108,7 +108,9 @@ pub fn precision_recall<A: Coordinate>(
     };
     let per_point = |seen: fn(&Block) -> &[bool]| -> Vec<f64> {
         let any = |j| blocks.iter().any(|block| seen(block)[j]);
-        (0..real.nrows()).map(|j| f64::from(u8::from(any(j)))).collect()
+        (0..real.nrows())
+            .map(|j| f64::from(u8::from(any(j))))
+            .collect()
     };
     let share = |yes: bool| f64::from(u8::from(yes));
     Ok(PrecisionRecall {
@@ -157,3 +159,6 @@ fn radii<A: Coordinate>(
             .collect()
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,22 +183,21 @@ mod tests {
         // More than a block of rows and of columns; far from 0, where single precision is coarse.
         let (first, second) = (points(1, 150, 300.0), points(2, 1100, 302.0));
         let pairs = Pairs::new(first.view(), second.view());
-        let seen = pairs
-            .by_blocks(
-                "pairs",
-                |rows| {
-                    let mut seen = Vec::new();
-                    pairs.visit(rows, |i, j, pair| {
-                        let exact = squared_distance(first.row(i), second.row(j));
-                        assert!((pair.estimate - exact).abs() <= pair.error);
-                        assert!(pair.within(exact) && !pair.within(exact * (1.0 - 1e-12)));
-                        assert!(pair.may_be_below(exact * (1.0 + 1e-12)));
-                        seen.push((i, j));
-                    });
-                    seen
-                },
-                &mut unobserved,
-            );
+        let seen = pairs.by_blocks(
+            "pairs",
+            |rows| {
+                let mut seen = Vec::new();
+                pairs.visit(rows, |i, j, pair| {
+                    let exact = squared_distance(first.row(i), second.row(j));
+                    assert!((pair.estimate - exact).abs() <= pair.error);
+                    assert!(pair.within(exact) && !pair.within(exact * (1.0 - 1e-12)));
+                    assert!(pair.may_be_below(exact * (1.0 + 1e-12)));
+                    seen.push((i, j));
+                });
+                seen
+            },
+            &mut unobserved,
+        );
         let mut seen = seen.concat();
         seen.sort_unstable();
         let all = (0..150).flat_map(|i| (0..1100).map(move |j| (i, j)));

@@ -144,10 +144,8 @@ mod tests {
         let (x, y) = ([3.0, 0.0, 1.0, -2.0], [5.0, 1.0, 0.5]);
         let counts = [vec![2, 0, 1, 1], vec![0, 3, 1]];
         let line = Line::new([Array1::from(x.to_vec()), Array1::from(y.to_vec())]);
-        let expected = squared_wasserstein_on_the_line(
-            vec![3.0, 3.0, 1.0, -2.0],
-            vec![1.0, 1.0, 1.0, 0.5],
-        );
+        let expected =
+            squared_wasserstein_on_the_line(vec![3.0, 3.0, 1.0, -2.0], vec![1.0, 1.0, 1.0, 0.5]);
         assert!((line.squared(&counts) - expected).abs() < 1e-14);
         let last_none = [vec![0, 4, 0, 0], vec![0, 0, 3]];
         assert!((line.squared(&last_none) - 0.25).abs() < 1e-14);
@@ -187,8 +185,16 @@ mod tests {
         let (raw, corrected) = (of(|e| e.value), of(|e| e.corrected()));
         let error = corrected.std(1.0) / (worlds as f64).sqrt();
         let gap = |mean: Option<f64>| (mean.unwrap() - truth) / error;
-        assert!(gap(raw.mean()) > 3.0, "the bias can be seen: {}", gap(raw.mean()));
-        assert!(gap(corrected.mean()).abs() < 3.0, "{}", gap(corrected.mean()));
+        assert!(
+            gap(raw.mean()) > 3.0,
+            "the bias can be seen: {}",
+            gap(raw.mean())
+        );
+        assert!(
+            gap(corrected.mean()).abs() < 3.0,
+            "{}",
+            gap(corrected.mean())
+        );
         let held = estimates
             .iter()
             .map(Estimate::corrected_interval)

@@ -3,8 +3,8 @@
     pip install torch onnx onnxscript numpy
     python make.py
 
-Writes grey.onnx, colour.onnx, spatial.onnx, and reference.json, which holds pictures and what PyTorch makes
-of them.
+Writes grey.onnx, fixed.onnx (the same for two images at a time), colour.onnx, spatial.onnx, and
+reference.json, which holds images and what PyTorch makes of them.
 """
 
 import json
@@ -37,14 +37,14 @@ def network(channels: int, pooled: bool) -> nn.Module:
     return made.eval()
 
 
-def export(model: nn.Module, channels: int, size: int, path: str) -> None:
+def export(model: nn.Module, channels: int, size: int, path: str, fixed: bool = False) -> None:
     torch.onnx.export(
         model,
         (torch.zeros(2, channels, size, size),),
         path,
         input_names=["images"],
         output_names=["features"],
-        dynamic_shapes={"input": {0: torch.export.Dim("n")}},
+        dynamic_shapes=None if fixed else {"input": {0: torch.export.Dim("n")}},
         external_data=False,
         dynamo=True,
     )
@@ -65,6 +65,7 @@ def listed(tensor: torch.Tensor) -> dict:
 with torch.no_grad():
     grey, colour, spatial = network(1, True), network(3, True), network(1, False)
     export(grey, 1, 12, "grey.onnx")
+    export(grey, 1, 12, "fixed.onnx", fixed=True)
     export(colour, 3, 16, "colour.onnx")
     export(spatial, 1, 12, "spatial.onnx")
 
