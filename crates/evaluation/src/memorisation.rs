@@ -137,16 +137,17 @@ pub fn memorisation<A: Coordinate>(
 /// P(x < y) + ½ P(x = y) of sorted `x` and `y` whose values count so many times.
 fn nearer(x: &[f64], y: &[f64], x_counts: &[u32], y_counts: &[u32]) -> f64 {
     let (mut below, mut total) = (0.0, 0.0);
+    // Those of x below the present y end at i, those equal to it at j; and the sums of their counts.
     let (mut i, mut j) = (0, 0);
-    // Of x: the counts of those below y[j], and of those equal to it.
     let (mut less, mut equal) = (0.0, 0.0);
     let all: f64 = x_counts.iter().copied().map(f64::from).sum();
     for (&y, &count) in y.iter().zip(y_counts) {
+        let before = i;
         while i < x.len() && x[i] < y {
             less += f64::from(x_counts[i]);
             i += 1;
         }
-        if j < i {
+        if i > before {
             (j, equal) = (i, 0.0);
         }
         while j < x.len() && x[j] == y {

@@ -11,9 +11,18 @@ fn normal(seed: u64, rows: usize, columns: usize) -> Array2<f64> {
 }
 
 fn found(samples: &Array2<f64>, training: &Array2<f64>, held_out: &Array2<f64>) -> Memorisation {
+    found_with(1, samples, training, held_out)
+}
+
+fn found_with(
+    seed: u64,
+    samples: &Array2<f64>,
+    training: &Array2<f64>,
+    held_out: &Array2<f64>,
+) -> Memorisation {
     let bootstrap = Bootstrap {
-        replicates: 100,
-        seed: 1,
+        replicates: 200,
+        seed,
     };
     let sets = [samples.view(), training.view(), held_out.view()];
     let [samples, training, held_out] = sets;
@@ -95,7 +104,7 @@ fn under_equality_z_is_a_standard_score_and_intervals_hold_one_half() {
     let figures: Vec<MemorisationFigures> = (0..worlds)
         .map(|seed| {
             let [samples, held_out] = [4000, 5000].map(|from| normal(from + seed, 40, 3));
-            found(&samples, &training, &held_out).figures
+            found_with(seed, &samples, &training, &held_out).figures
         })
         .collect();
     let z: Array1<f64> = figures.iter().map(|figures| figures.z).collect();

@@ -4,6 +4,7 @@ mod bad_input;
 mod figures;
 mod images;
 mod measures;
+mod measures_more;
 mod place;
 mod training;
 mod verbs;
