@@ -26,11 +26,11 @@ pub struct NeighbourRow {
 /// Between two images.
 const GAP: u32 = 8;
 /// Between a sample and its neighbours.
-const ASIDE: u32 = 28;
+const ASIDE: u32 = 36;
 /// Below an image, for its label.
 const LABEL: u32 = 22;
 /// Around everything.
-const MARGIN: u32 = 16;
+const MARGIN: u32 = 24;
 /// Of the title and the heads of the columns.
 const HEAD: u32 = 44 + 22;
 
@@ -109,13 +109,13 @@ mod tests {
     fn every_image_stands_in_its_row_and_a_copy_is_framed() {
         let picture = neighbour_rows("two", &[row(false), row(true)]).unwrap();
         let pixels = picture.pixels();
-        assert_eq!(pixels.dimensions(), (420, 66 + 2 * (84 + 22 + 8) + 16));
+        assert_eq!(pixels.dimensions(), (436, 66 + 2 * (84 + 22 + 8) + 24));
         let black = Rgb([0; 3]);
-        assert_eq!(pixels.get_pixel(16, 66), &black);
-        assert_eq!(pixels.get_pixel(16 + 28 + 84, 66), &black);
+        assert_eq!(pixels.get_pixel(24, 66), &black);
+        assert_eq!(pixels.get_pixel(24 + 36 + 84, 66), &black);
         let orange = Rgb([217, 108, 32]);
-        assert_ne!(pixels.get_pixel(15, 66), &orange);
-        assert_eq!(pixels.get_pixel(15, 66 + 114), &orange);
+        assert_ne!(pixels.get_pixel(23, 66), &orange);
+        assert_eq!(pixels.get_pixel(23, 66 + 114), &orange);
     }
 
     #[test]

@@ -173,7 +173,7 @@ fn picture(images: &Array4<f32>, train: &Array4<f32>, found: &Memorisation) -> R
             let distances = found.neighbours.distances.row(index);
             NeighbourRow {
                 images: concatenate![Axis(0), sample, nearest],
-                label: format!("{index}: ×{:.2}", found.ratio(index)),
+                label: format!("{index}: d₁/d₂ {:.2}", found.ratio(index)),
                 distances: distances.to_vec()[..shown].to_vec(),
                 marked: found.is_copy(index),
             }
