@@ -183,6 +183,11 @@ pub enum EvaluationError {
         fault: String,
     },
 
+    /// A network in an ONNX file that makes no features.
+    #[cfg(feature = "onnx")]
+    #[error(transparent)]
+    Onnx(#[from] crate::OnnxError),
+
     /// A file that could not be written.
     #[error("the judge could not be written to {path}: {fault}")]
     Unwritable {

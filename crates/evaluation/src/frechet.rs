@@ -4,10 +4,14 @@
 //! with any other features it is a Fréchet distance in those features, and its numbers compare
 //! with no published FID.
 
+mod interval;
+
 use faer::{Mat, Side};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::{EvaluationError, samples};
+
+pub use interval::frechet_interval;
 
 /// A Gaussian in D dimensions.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,9 +8,9 @@ use crate::EvaluationError;
 pub(crate) const SETS: [&str; 2] = ["the first set", "the second set"];
 
 /// Checks that `samples` `[N, D]` has N ≥ `needed`, D ≥ 1 and only finite values.
-pub(crate) fn check(
+pub(crate) fn check<A: Copy + Into<f64>>(
     set: &'static str,
-    samples: &ArrayView2<'_, f64>,
+    samples: &ArrayView2<'_, A>,
     needed: usize,
 ) -> Result<(), EvaluationError> {
     let (found, coordinates) = samples.dim();
@@ -20,13 +20,14 @@ pub(crate) fn check(
     if coordinates == 0 {
         return Err(EvaluationError::NoCoordinates { set });
     }
-    match samples.indexed_iter().find(|(_, value)| !value.is_finite()) {
+    let mut values = samples.indexed_iter();
+    match values.find(|(_, value)| !(**value).into().is_finite()) {
         None => Ok(()),
         Some(((sample, coordinate), &value)) => Err(EvaluationError::NonFinite {
             set,
             sample,
             coordinate,
-            value,
+            value: value.into(),
         }),
     }
 }
@@ -73,7 +74,7 @@ mod tests {
 
     #[test]
     fn small_empty_and_differing_sets_are_refused() {
-        let two = Array2::zeros((2, 3));
+        let two = Array2::<f64>::zeros((2, 3));
         assert!(matches!(
             check("it", &two.view(), 3),
             Err(EvaluationError::TooFewSamples {
@@ -83,7 +84,7 @@ mod tests {
             })
         ));
         assert!(matches!(
-            check("it", &Array2::zeros((2, 0)).view(), 2),
+            check("it", &Array2::<f64>::zeros((2, 0)).view(), 2),
             Err(EvaluationError::NoCoordinates { .. })
         ));
         assert!(matches!(

@@ -1,9 +1,13 @@
 //! The sliced Wasserstein distance between two sets of points.
 
+mod interval;
+
 use ndarray::{Array1, ArrayView2};
 use sde_core::noise::{Role, fill_standard_normal};
 
 use crate::{EvaluationError, samples};
+
+pub use interval::sliced_wasserstein_interval;
 
 /// An estimate of the squared sliced 2-Wasserstein distance.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -42,13 +46,7 @@ pub fn sliced_wasserstein(
     seed: u64,
 ) -> Result<SlicedWasserstein, EvaluationError> {
     samples::check_pair(&first, &second, 1)?;
-    if projections < 2 {
-        return Err(EvaluationError::Option {
-            option: "projections",
-            value: projections.to_string(),
-            expected: "2 or more; 128 is a usual number",
-        });
-    }
+    check_projections(projections)?;
     let slices: Array1<f64> = (0..projections as u64)
         .map(|k| {
             let direction = direction(seed, k, first.ncols());
@@ -62,6 +60,18 @@ pub fn sliced_wasserstein(
         squared: slices.mean().expect("there are at least two projections"),
         standard_error: slices.std(1.0) / (projections as f64).sqrt(),
         projections,
+    })
+}
+
+/// Checks a number of projections.
+fn check_projections(projections: usize) -> Result<(), EvaluationError> {
+    if projections >= 2 {
+        return Ok(());
+    }
+    Err(EvaluationError::Option {
+        option: "projections",
+        value: projections.to_string(),
+        expected: "2 or more; 128 is a usual number",
     })
 }
 

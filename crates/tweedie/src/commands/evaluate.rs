@@ -1,9 +1,11 @@
 //! `tweedie evaluate`: how good a model's samples are.
 
+mod asked;
 mod digits;
 mod nfe;
 mod points;
 mod report;
+mod spaces;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,12 +17,14 @@ use ndarray::Array4;
 use ndarray_npy::ReadNpyExt;
 use serde_json::{Value, json};
 
+use self::asked::{Asked, AskedArgs};
 use self::report::Report;
 use super::sample::{ModelArgs, SamplingArgs, at_least, draw};
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
 use crate::failure::Fault;
 use crate::files::write_whole;
+use crate::pictures::Picture;
 use crate::runs::{Chosen, Run, most_recent};
 use crate::terminal::say;
 
@@ -38,10 +42,14 @@ with one another, at the same number of samples, and is no FID.
 
 Points are compared with points drawn anew from the data's distribution.
 
+Intervals in brackets are of 95 %, by the bootstrap: what other draws of as many samples would give.
+
 Examples:
   tweedie evaluate
   tweedie evaluate --run runs/mnist --samples 2000 --solver heun --steps 32
   tweedie evaluate --run runs/mnist --images others.npy
+  tweedie evaluate --precision-recall --neighbours 8
+  tweedie evaluate --features inception.onnx --features-input inception.toml
   tweedie evaluate nfe --help")]
 pub struct EvaluateArgs {
     #[command(subcommand)]
@@ -62,7 +70,10 @@ pub struct EvaluateArgs {
         conflicts_with_all = ["checkpoint", "solver", "steps", "grid", "seed", "batch", "samples"]
     )]
     pub images: Option<PathBuf>,
-    /// The file of results [default: a name made of the settings, in the run's folder evaluations/]
+    #[command(flatten)]
+    pub asked: AskedArgs,
+    /// The file of results [default: a name made of the settings, in the run's folder evaluations/]; a
+    /// picture of neighbours lies beside it
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
 }
@@ -98,8 +109,9 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
     };
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
-    // Data and judge first: what is missing should not be told after minutes of sampling.
-    let measure = measure_of(run, &selected.device)?;
+    // Networks, data and judge first: what is missing should not be told after minutes of sampling.
+    let asked = args.asked.open()?;
+    let measure = measure_of(run, &asked, &selected.device)?;
     let drawn = draw(
         &chosen,
         &args.sampling,
@@ -107,7 +119,7 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
         &selected.device,
         None,
     )?;
-    let report = measure.measure(&drawn.samples.values)?;
+    let Findings { report, neighbours } = measure.measure(&drawn.samples.values)?;
     let step = chosen.checkpoint.manifest().step;
     let solver = drawn.plan.solver.info().name;
     let (steps, count) = (drawn.plan.grid.steps(), drawn.plan.count);
@@ -118,7 +130,7 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
     ));
     say(report.table());
     let name = format!("step-{step:08}-{}-n{count}.json", drawn.plan.label());
-    let record = json!({
+    let mut record = json!({
         "run": run.config.name,
         "step": step,
         "solver": solver,
@@ -129,7 +141,7 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
         "seconds": seconds,
         "results": report.json(),
     });
-    write(args, run, &name, &record)
+    write(args, run, &name, &mut record, neighbours)
 }
 
 /// Measures what another program drew, against the data of a run.
@@ -151,7 +163,9 @@ fn of_file(args: &EvaluateArgs, path: &Path) -> Result<()> {
     }
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
-    let report = measure_of(&run, &selected.device)?.measure(&images)?;
+    let asked = args.asked.open()?;
+    let Findings { report, neighbours } =
+        measure_of(&run, &asked, &selected.device)?.measure(&images)?;
     let file = path.display().to_string();
     say(format!(
         "{file}: {count} samples against the data of {}\n",
@@ -159,8 +173,9 @@ fn of_file(args: &EvaluateArgs, path: &Path) -> Result<()> {
     ));
     say(report.table());
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let record = json!({ "file": file, "samples": count, "results": report.json() });
-    write(args, &run, &format!("{stem}-n{count}.json"), &record)
+    let mut record = json!({ "file": file, "samples": count, "results": report.json() });
+    let name = format!("{stem}-n{count}.json");
+    write(args, &run, &name, &mut record, neighbours)
 }
 
 /// The samples in a file of NumPy's.
@@ -174,27 +189,64 @@ pub fn read_images(path: &Path) -> Result<Array4<f32>> {
 }
 
 /// What samples of a run's data are measured by.
-fn measure_of(run: &Run, device: &Device) -> Result<Box<dyn Measure>> {
+fn measure_of<'a>(run: &Run, asked: &'a Asked, device: &Device) -> Result<Box<dyn Measure + 'a>> {
     Ok(match &run.config.data {
-        DataConfig::Mnist { path, .. } => Box::new(digits::Digits::new(path, device)?),
-        DataConfig::Toy { name, seed, .. } => Box::new(points::Points::new(*name, *seed)),
+        DataConfig::Mnist { path, .. } => Box::new(digits::Measured {
+            digits: digits::Digits::new(path, device)?,
+            asked,
+        }),
+        DataConfig::Toy { name, count, seed } => {
+            Box::new(points::Points::new(*name, *count, *seed, asked)?)
+        }
     })
 }
 
-fn write(args: &EvaluateArgs, run: &Run, name: &str, record: &Value) -> Result<()> {
+fn write(
+    args: &EvaluateArgs,
+    run: &Run,
+    name: &str,
+    record: &mut Value,
+    neighbours: Option<Neighbours>,
+) -> Result<()> {
     let out = args
         .out
         .clone()
         .unwrap_or_else(|| run.folder.root().join("evaluations").join(name));
+    let picture = neighbours.and_then(|Neighbours { json, picture }| {
+        record["neighbours"] = json;
+        picture
+    });
     let mut text = serde_json::to_string_pretty(record)?;
     text.push('\n');
     write_whole(&out, text.as_bytes())?;
     say(format!("\n{}", out.display()));
+    if let Some(picture) = picture {
+        let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+        let beside = out.with_file_name(format!("{stem}-neighbours.png"));
+        picture.save(&beside)?;
+        say(beside.display());
+    }
     Ok(())
+}
+
+/// What was found of samples.
+struct Findings {
+    /// The figures, with those of real data beside them.
+    report: Report,
+    /// Their neighbours in the training set, if they were asked for.
+    neighbours: Option<Neighbours>,
+}
+
+/// The samples' neighbours in the training set.
+struct Neighbours {
+    /// Their indices and distances.
+    json: Value,
+    /// Those of the samples that are most like copies; none of what is no image.
+    picture: Option<Picture>,
 }
 
 /// Something that samples can be measured by.
 trait Measure {
-    /// Its figures for the samples, with those of real data beside them.
-    fn measure(&self, samples: &Array4<f32>) -> Result<Report>;
+    /// Measures samples.
+    fn measure(&self, samples: &Array4<f32>) -> Result<Findings>;
 }

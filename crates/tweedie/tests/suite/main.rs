@@ -7,6 +7,7 @@ mod figures;
 mod images;
 mod learned_variance;
 mod measures;
+mod measures_more;
 mod place;
 mod training;
 mod verbs;

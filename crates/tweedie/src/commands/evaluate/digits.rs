@@ -1,16 +1,22 @@
 //! Digits, by a judge that reads them.
 
+mod more;
+
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use data::{ImageSet, Mnist, Source, Split};
-use evaluation::{DigitJudge, JudgeOptions, Readability, frechet_distance_of_samples};
+use evaluation::{
+    Bootstrap, DigitJudge, JudgeOptions, Readability, Verdict, frechet_distance_of_samples,
+};
 use ndarray::{Array2, Array4, Axis};
 
-use super::Measure;
+use super::asked::Asked;
 use super::report::{Figure, Report, Style};
+use super::spaces::{Compared, add_frechet};
+use super::{Findings, Measure};
 use crate::failure::Fault;
 use crate::files::make_folder;
 use crate::runs::RUNS;
@@ -122,35 +128,51 @@ fn judge(train: &ImageSet, device: &Device) -> Result<DigitJudge> {
     Ok(judge)
 }
 
-impl Measure for Digits {
-    fn measure(&self, images: &Array4<f32>) -> Result<Report> {
+/// Digits, with what is asked of an evaluation of them.
+pub struct Measured<'a> {
+    /// What is measured with.
+    pub digits: Digits,
+    /// What is asked for beside it.
+    pub asked: &'a Asked,
+}
+
+impl Measure for Measured<'_> {
+    fn measure(&self, images: &Array4<f32>) -> Result<Findings> {
         let samples: Vec<f32> = images.iter().copied().collect();
         let count = images.len_of(Axis(0));
-        let judge = &self.judge;
-        let test = values(&self.test, self.test.len());
-        let real_count = count.min(self.train.len());
+        let Digits {
+            judge, train, test, ..
+        } = &self.digits;
+        let asked = self.asked;
+        let real_count = count.min(train.len());
 
-        let of_samples = judge.readable_share(&samples, count)?;
-        let of_test = judge.readable_share(&test, self.test.len())?;
+        let of_samples = judge.classify(&samples, count)?;
+        let of_test = judge.classify(&values(test, test.len()), test.len())?;
         let mut report = Report::new("test set");
         report.add(
             "readable",
             "readable",
             Style::Share,
-            share(&of_samples),
-            Some(share(&of_test)),
+            readable(&of_samples, &asked.bootstrap)?,
+            Some(readable(&of_test, &asked.bootstrap)?),
         );
-
-        let distance = |features: Array2<f64>| -> Result<Figure> {
-            Ok(Figure::new(self.distance(&features)?))
+        let features = judge.features(&samples, count)?;
+        let of_train = judge.features(&values(train, real_count), real_count)?;
+        let compared = Compared {
+            samples: features.view(),
+            data: of_train.view(),
         };
-        report.add(
-            "Fréchet distance (judge's)",
-            "frechet_squared",
-            Style::Number,
-            distance(judge.features(&samples, count)?)?,
-            Some(Figure::new(self.real_distance(real_count)?)),
-        );
+        let test_features = self.digits.test_features()?;
+        let (name, key) = ("judge's", "frechet_squared");
+        add_frechet(
+            &mut report,
+            name,
+            key,
+            &compared,
+            test_features,
+            &asked.bootstrap,
+        )?;
+        let (of_samples, of_test) = (Readability::of(&of_samples)?, Readability::of(&of_test)?);
         for digit in 0..10 {
             let read_as =
                 |found: &Readability| Figure::new(found.per_class[digit] as f64 / found.n as f64);
@@ -166,18 +188,24 @@ impl Measure for Digits {
             "Readable: one digit has a probability of at least {} to the judge, who also knows what \
              is no digit.\n\
              The Fréchet distance, squared, is to the test set; beside it that of {real_count} \
-             training images.",
+             training images.\n\
+             It is larger for being taken of finite sets, the more the fewer they are; below it stands \
+             what\nis left without that bias.",
             evaluation::digits::READABLE_CONFIDENCE
         ));
-        Ok(report)
+        let neighbours = self.more(images, &mut report)?;
+        Ok(Findings { report, neighbours })
     }
 }
 
-fn share(found: &Readability) -> Figure {
-    Figure {
-        value: found.readable,
-        spread: Some(found.standard_error),
-    }
+/// The share that can be read, with its standard error and its interval.
+fn readable(verdicts: &[Verdict], bootstrap: &Bootstrap) -> Result<Figure> {
+    let read = |verdict: &Verdict| f64::from(u8::from(verdict.read().is_some()));
+    let shares: Vec<f64> = verdicts.iter().map(read).collect();
+    Ok(Figure {
+        spread: Some(Readability::of(verdicts)?.standard_error),
+        ..bootstrap.of_mean(&shares)?.into()
+    })
 }
 
 fn values(images: &ImageSet, count: usize) -> Vec<f32> {

@@ -1,13 +1,20 @@
 //! Points of the plane against points drawn anew.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use data::Toy;
-use evaluation::{energy_test, sliced_wasserstein};
+use evaluation::{energy_test, sliced_wasserstein, sliced_wasserstein_interval};
 use ndarray::{Array2, Array4, s};
 
-use super::Measure;
+use super::asked::{Asked, observed};
 use super::report::{Figure, Report, Style};
+use super::spaces::{
+    ABOUT_COPIES, Compared, add_memorisation, add_precision_recall, neighbours_json,
+};
+use super::{Findings, Measure, Neighbours};
 use crate::dataset::points_of;
+use crate::failure::Fault;
 
 /// Directions of the sliced Wasserstein distance.
 const PROJECTIONS: usize = 512;
@@ -19,15 +26,29 @@ const ENERGY_POINTS: usize = 1500;
 const DRAWS: u64 = 8;
 
 /// Samples of a toy distribution.
-pub struct Points {
+pub struct Points<'a> {
     toy: Toy,
+    count: usize,
     seed: u64,
+    asked: &'a Asked,
 }
 
-impl Points {
-    /// For a model that learned `toy` from the points of `seed`.
-    pub fn new(toy: Toy, seed: u64) -> Self {
-        Self { toy, seed }
+impl<'a> Points<'a> {
+    /// For a model that learned `toy` from the `count` points of `seed`.
+    pub fn new(toy: Toy, count: usize, seed: u64, asked: &'a Asked) -> Result<Self> {
+        if asked.features.is_some() {
+            return Err(
+                Fault::usage("--features: the samples of this run are points")
+                    .hint("networks make features of images alone; leave --features out")
+                    .into(),
+            );
+        }
+        Ok(Self {
+            toy,
+            count,
+            seed,
+            asked,
+        })
     }
 
     /// Points that the model has not seen.
@@ -37,8 +58,8 @@ impl Points {
     }
 }
 
-impl Measure for Points {
-    fn measure(&self, samples: &Array4<f32>) -> Result<Report> {
+impl Measure for Points<'_> {
+    fn measure(&self, samples: &Array4<f32>) -> Result<Findings> {
         let samples = points_of(samples).context("samples of a toy are points")?;
         let samples = samples.mapv(f64::from);
         let count = samples.nrows();
@@ -55,7 +76,7 @@ impl Measure for Points {
             "sliced Wasserstein distance",
             "sliced_wasserstein",
             Style::Number,
-            Figure::new(distance(&samples)?),
+            self.sliced_wasserstein(&samples, &reference)?,
             Some(Figure::over_draws(&of_others)),
         );
 
@@ -86,6 +107,53 @@ impl Measure for Points {
              would show,\nwith its standard deviation over {DRAWS} draws. A small p-value tells \
              samples and data apart."
         ));
-        Ok(report)
+        let compared = Compared {
+            samples: samples.view(),
+            data: others[0].view(),
+        };
+        let bootstrap = &self.asked.bootstrap;
+        if self.asked.precision_recall {
+            add_precision_recall(&mut report, &compared, reference.view(), bootstrap)?;
+        }
+        let Some(k) = self.asked.neighbours else {
+            return Ok(Findings {
+                report,
+                neighbours: None,
+            });
+        };
+        let (training, reference) = (self.fresh(self.count, 0), reference.view());
+        let found = add_memorisation(
+            &mut report,
+            "points",
+            &compared,
+            training.view(),
+            reference,
+            k,
+            bootstrap,
+        )?;
+        report.note(ABOUT_COPIES);
+        Ok(Findings {
+            report,
+            neighbours: Some(Neighbours {
+                json: neighbours_json(&BTreeMap::from([("points", found)])),
+                picture: None,
+            }),
+        })
+    }
+}
+
+impl Points<'_> {
+    /// The distance with its interval: the roots of the square's.
+    fn sliced_wasserstein(&self, samples: &Array2<f64>, reference: &Array2<f64>) -> Result<Figure> {
+        let (samples, reference) = (samples.view(), reference.view());
+        let bootstrap = &self.asked.bootstrap;
+        let squared = observed(|observe| {
+            sliced_wasserstein_interval(samples, reference, PROJECTIONS, 0, bootstrap, observe)
+        })?;
+        let root = |square: f64| square.max(0.0).sqrt();
+        Ok(Figure::within(
+            root(squared.value),
+            squared.interval.map(root),
+        ))
     }
 }

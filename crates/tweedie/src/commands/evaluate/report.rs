@@ -1,5 +1,6 @@
 //! Figures of samples, with those of real data beside them, as a table and as JSON.
 
+use evaluation::Estimate;
 use serde_json::{Map, Value, json};
 
 /// A number and, where it is known, how far another draw of samples would be from it.
@@ -9,6 +10,8 @@ pub struct Figure {
     pub value: f64,
     /// Its standard deviation over draws.
     pub spread: Option<f64>,
+    /// The ends of its interval of 95 %.
+    pub interval: Option<[f64; 2]>,
 }
 
 impl Figure {
@@ -17,6 +20,15 @@ impl Figure {
         Self {
             value,
             spread: None,
+            interval: None,
+        }
+    }
+
+    /// A number with its interval.
+    pub fn within(value: f64, interval: [f64; 2]) -> Self {
+        Self {
+            interval: Some(interval),
+            ..Self::new(value)
         }
     }
 
@@ -28,7 +40,14 @@ impl Figure {
         Self {
             value: mean,
             spread: Some((squares / (n - 1.0)).sqrt()),
+            interval: None,
         }
+    }
+}
+
+impl From<Estimate> for Figure {
+    fn from(estimate: Estimate) -> Self {
+        Self::within(estimate.value, estimate.interval)
     }
 }
 
@@ -101,14 +120,22 @@ impl Report {
             .map(|line| line.title.chars().count())
             .max();
         let title = widest.unwrap_or(0).max(10) + 2;
-        let mut rows = vec![format!("{:title$}{:>18}{:>18}", "", "samples", self.data)];
+        let mut cells = vec![("", "samples".to_owned(), self.data.to_owned())];
         for line in &self.lines {
             let data = line
                 .data
                 .map_or_else(|| "-".to_owned(), |figure| written(figure, line.style));
-            let samples = written(line.samples, line.style);
-            rows.push(format!("{:title$}{samples:>18}{data:>18}", line.title));
+            cells.push((&line.title, written(line.samples, line.style), data));
         }
+        let wide = |cell: &String| cell.chars().count() + 2;
+        let widths = cells
+            .iter()
+            .map(|(_, samples, data)| wide(samples).max(wide(data)));
+        let column = widths.max().unwrap_or(0).max(18);
+        let mut rows: Vec<String> = cells
+            .iter()
+            .map(|(name, samples, data)| format!("{name:title$}{samples:>column$}{data:>column$}"))
+            .collect();
         if !self.notes.is_empty() {
             rows.push(String::new());
             rows.extend(self.notes.iter().cloned());
@@ -118,7 +145,13 @@ impl Report {
 
     /// The same as JSON: an object a figure.
     pub fn json(&self) -> Value {
-        let object = |figure: Figure| json!({"value": figure.value, "spread": figure.spread});
+        let object = |figure: Figure| {
+            json!({
+                "value": figure.value,
+                "spread": figure.spread,
+                "interval": figure.interval,
+            })
+        };
         let lines = self.lines.iter().map(|line| {
             let figures = json!({
                 "samples": object(line.samples),
@@ -130,19 +163,22 @@ impl Report {
     }
 }
 
-fn written(Figure { value, spread }: Figure, style: Style) -> String {
+fn written(figure: Figure, style: Style) -> String {
     let number = |value: f64| match style {
-        Style::Share => format!("{:.1} %", 100.0 * value),
+        Style::Share => format!("{:.1}", 100.0 * value),
         Style::Number => format!("{value:.4}"),
     };
-    match spread {
-        Some(spread) => format!(
-            "{} ± {}",
-            number(value).trim_end_matches(" %"),
-            number(spread)
-        ),
-        None => number(value),
+    let mut text = number(figure.value);
+    if let Some(spread) = figure.spread {
+        text += &format!(" ± {}", number(spread));
     }
+    if style == Style::Share {
+        text += " %";
+    }
+    if let Some([low, high]) = figure.interval {
+        text += &format!(" [{}, {}]", number(low), number(high));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -158,7 +194,10 @@ mod tests {
 
     #[test]
     fn figures_stand_in_columns_and_keep_their_digits_in_json() {
-        let figure = |value, spread| Figure { value, spread };
+        let figure = |value, spread| Figure {
+            spread,
+            ..Figure::new(value)
+        };
         let mut report = Report::new("test set");
         report.add(
             "readable",
@@ -182,6 +221,16 @@ mod tests {
              distance                1.2500            0.5000\n\
              \n\
              a note"
+        );
+        let with_interval = Figure {
+            interval: Some([0.3, 0.45]),
+            ..figure(0.4, Some(0.02))
+        };
+        report.add("share", "share", Style::Share, with_interval, None);
+        assert!(report.table().contains("  40.0 ± 2.0 % [30.0, 45.0]"));
+        assert_eq!(
+            report.json()["share"]["samples"]["interval"],
+            json!([0.3, 0.45])
         );
         let json = report.json();
         assert_eq!(json["readable"]["samples"]["spread"], 0.0089);
