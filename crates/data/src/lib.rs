@@ -2,6 +2,7 @@
 
 mod arrays;
 mod augmentation;
+mod check;
 pub mod cifar;
 mod config;
 mod error;
@@ -23,6 +24,9 @@ mod unpack;
 
 pub use arrays::ArraySet;
 pub use augmentation::AugmentationKey;
+pub use check::{
+    ChannelMoments, ClassCount, Finding, Problem, Progress, Report, Severity, SizeCount, check,
+};
 pub use cifar::{Cifar, Cifar100Labels};
 pub use config::DataConfig;
 pub use error::{Content, DataError};

@@ -87,7 +87,7 @@ impl ImageFolderConfig {
     }
 
     /// Refuses what cannot be.
-    pub(super) fn check(&self) -> Result<(), DataError> {
+    pub(crate) fn check(&self) -> Result<(), DataError> {
         let refuse = |field, size: Size, must| DataError::Config {
             field,
             value: match size {

@@ -54,11 +54,6 @@ impl ImageFolder {
     pub fn open(config: &ImageFolderConfig) -> Result<Self, DataError> {
         config.check()?;
         let listing = list(&config.path, config.classes)?;
-        Self::of(config, listing)
-    }
-
-    /// As [`open`](Self::open), for pictures that were listed before.
-    pub(crate) fn of(config: &ImageFolderConfig, listing: Listing) -> Result<Self, DataError> {
         let size = match config.size {
             Some(size) => size.sides(),
             None => {
@@ -66,12 +61,17 @@ impl ImageFolder {
                 [first.height, first.width]
             }
         };
-        Ok(Self {
+        Ok(Self::of(config, listing, size))
+    }
+
+    /// The pictures that were listed, at a size, `[height, width]`.
+    pub(crate) fn of(config: &ImageFolderConfig, listing: Listing, size: [usize; 2]) -> Self {
+        Self {
             config: config.clone(),
             size,
             cache: Cache::new(config.cache_mib.saturating_mul(1 << 20)),
             listing,
-        })
+        }
     }
 
     /// The pictures' files by index.
@@ -119,8 +119,7 @@ impl ImageFolder {
         Ok(picture)
     }
 
-    /// Writes the window of a picture, `[C, H, W]`, from the middle or from the place that `key` says,
-
+    /// Writes the window of a picture, `[C, H, W]`, from the middle or from the place that `key` says.
     pub(crate) fn write(&self, picture: &Picture, key: Option<AugmentationKey>, out: &mut [f32]) {
         let [height, width] = self.size;
         let room = [picture.height - height, picture.width - width];
