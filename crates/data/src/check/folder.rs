@@ -31,7 +31,7 @@ pub(super) fn check(
     tally: &mut Tally,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), DataError> {
-    config.check()?;
+    config.validate()?;
     let listing = list(&config.path, config.classes)?;
     tally.set_ignored(listing.ignored.clone());
     tally.set_classes(listing.classes.len(), &listing.classes);

@@ -36,7 +36,7 @@ pub enum Problem {
     Damaged,
     /// A picture or file that promises more than its size justifies.
     TooLarge,
-    /// A picture of another size in a set that is not resized.
+    /// A picture of another size in a set that is not resized, or of proportions that no crop takes.
     OtherSize,
     /// A class with far fewer samples than the others, or none.
     FewSamples,
@@ -101,7 +101,7 @@ impl Problem {
             Self::Truncated => "cut short",
             Self::Damaged => "damaged",
             Self::TooLarge => "larger than its file justifies",
-            Self::OtherSize => "of another size than the set",
+            Self::OtherSize => "of another size than the set, or strips",
             Self::FewSamples => "classes with few samples",
             Self::Duplicate => "same content as an earlier one",
             Self::Blank => "all of one value",

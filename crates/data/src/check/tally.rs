@@ -97,7 +97,9 @@ impl Tally {
                     PictureFault::TooLarge { .. } | PictureFault::TooLong { .. } => {
                         Problem::TooLarge
                     }
-                    PictureFault::OtherSize { .. } => Problem::OtherSize,
+                    PictureFault::OtherSize { .. } | PictureFault::Proportions { .. } => {
+                        Problem::OtherSize
+                    }
                 };
                 (problem, at(path))
             }

@@ -86,8 +86,11 @@ impl ImageFolderConfig {
         }
     }
 
-    /// Refuses what cannot be.
-    pub(crate) fn check(&self) -> Result<(), DataError> {
+    /// Refuses values that cannot be, before anything is read.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] names the field.
+    pub fn validate(&self) -> Result<(), DataError> {
         let refuse = |field, size: Size, must| DataError::Config {
             field,
             value: match size {

@@ -47,6 +47,17 @@ pub enum PictureFault {
         /// The largest size in bytes.
         limit: u64,
     },
+    /// A strip, where a crop resizes the whole picture.
+    #[error(
+        "{width}x{height} pixels are too thin a strip for this crop (64 to 1 at most); take it out, or set \
+         data.crop = \"centre\""
+    )]
+    Proportions {
+        /// Pixels in a row.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
     /// A picture of another size in a set whose pictures are not resized.
     #[error(
         "{width}x{height} pixels, and the first of the set has {expected_width}x{expected_height}; \

@@ -29,7 +29,7 @@ pub use config::{ImageFolderConfig, Size};
 pub use decode::{Channels, Facts, Picture, decode};
 pub use fault::{FolderFault, PictureFault};
 pub use listing::{EXTENSIONS, Listing, list};
-pub use resize::{Crop, Filter};
+pub use resize::{Crop, Filter, fit};
 
 /// The largest file that is read as one picture.
 const MAX_FILE: u64 = 1 << 28;
@@ -52,7 +52,7 @@ impl ImageFolder {
     /// A configuration value is impossible, the folder is missing, unreadable, without pictures, or
     /// with classes that cannot be told; or the first picture is unusable.
     pub fn open(config: &ImageFolderConfig) -> Result<Self, DataError> {
-        config.check()?;
+        config.validate()?;
         let listing = list(&config.path, config.classes)?;
         let size = match config.size {
             Some(size) => size.sides(),
@@ -105,7 +105,10 @@ impl ImageFolder {
         };
         let resize = self.config.resize.unwrap_or(size).sides();
         let (crop, filter) = (self.config.crop, self.config.filter);
-        Ok(resize::fit(picture, self.size, resize, crop, filter))
+        resize::fit(picture, self.size, resize, crop, filter).map_err(|fault| DataError::Picture {
+            path: path.to_owned(),
+            fault,
+        })
     }
 
     fn picture(&self, index: usize) -> Result<Arc<Picture>, DataError> {

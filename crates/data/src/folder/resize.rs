@@ -4,7 +4,7 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
-use super::Picture;
+use super::{Picture, PictureFault};
 
 /// How a picture comes to the set's size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,16 +71,34 @@ impl Part {
     }
 }
 
-/// `picture` at `[height, width]`; for [`Crop::Random`] with the shorter side as needed for a window of
-/// `[height, width]` in a picture of `resize` (at least that), for all others exactly.
-pub(super) fn fit(
+/// How many times longer one side may be than the other where a crop resizes the whole: beyond that
+/// most of what is made would be thrown away, and a thin strip would become gigantic.
+const MAX_RATIO: usize = 64;
+
+/// `picture` at the size `[height, width]`; for [`Crop::Random`] at one that just covers `resize`, which is
+/// at least `[height, width]`.
+///
+/// # Errors
+/// [`PictureFault::Proportions`] if one side is more than 64 times as long as the other and the crop is
+/// [`Crop::Random`] or [`Crop::Adm`].
+pub fn fit(
     picture: Picture,
     [height, width]: [usize; 2],
     resize: [usize; 2],
     crop: Crop,
     filter: Filter,
-) -> Picture {
-    match crop {
+) -> Result<Picture, PictureFault> {
+    let [short, long] = match [picture.height, picture.width] {
+        [height, width] if height < width => [height, width],
+        [height, width] => [width, height],
+    };
+    if matches!(crop, Crop::Random | Crop::Adm) && long / MAX_RATIO > short {
+        return Err(PictureFault::Proportions {
+            width: picture.width,
+            height: picture.height,
+        });
+    }
+    Ok(match crop {
         Crop::Stretch => {
             let part = Part::whole(&picture);
             resized(picture, part, [height, width], filter)
@@ -95,7 +113,7 @@ pub(super) fn fit(
             resized(picture, part, size, filter)
         }
         Crop::Adm => adm(picture, height),
-    }
+    })
 }
 
 /// The largest part of the proportions of `size`, in the middle.
