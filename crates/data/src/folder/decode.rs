@@ -10,7 +10,7 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, Limits};
 use serde::{Deserialize, Serialize};
 
-use super::{PictureFault, jpeg_end};
+use super::{PictureFault, jpeg_end, webp_chunks};
 
 /// How many bytes of pixels a byte of file may stand for: what DEFLATE can reach, so that drawings
 /// and masks of one colour remain readable.
@@ -103,6 +103,7 @@ pub fn decode(bytes: &[u8], channels: Channels) -> Result<(Picture, Facts), Pict
             read(decoder, bytes, channels, format, false)
         }
         ImageFormat::WebP => {
+            webp_chunks::check(bytes, allowance(bytes))?;
             let decoder = WebPDecoder::new(reader).map_err(refused)?;
             let animated = decoder.has_animation();
             read(decoder, bytes, channels, format, animated)

@@ -11,6 +11,7 @@ mod fault;
 mod jpeg_end;
 mod listing;
 mod resize;
+mod webp_chunks;
 
 use std::fs;
 use std::path::Path;
