@@ -17,7 +17,7 @@ use super::{PictureFault, jpeg_end, webp_chunks};
 const MAX_EXPANSION: u64 = 1032;
 
 /// What any file may be decoded to.
-const MIN_ALLOWANCE: u64 = 1 << 24;
+const MIN_ALLOWANCE: u64 = 1 << 22;
 
 /// What no file may be decoded to: 89 million pixels of RGB, the number beyond which Pillow warns.
 const MAX_ALLOWANCE: u64 = 1 << 28;

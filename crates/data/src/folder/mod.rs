@@ -10,6 +10,7 @@ mod decode;
 mod fault;
 mod jpeg_end;
 mod listing;
+mod resample;
 mod resize;
 mod webp_chunks;
 
@@ -30,7 +31,8 @@ pub use config::{ImageFolderConfig, Size};
 pub use decode::{Channels, Facts, Picture, decode};
 pub use fault::{FolderFault, PictureFault};
 pub use listing::{EXTENSIONS, Listing, list};
-pub use resize::{Crop, Filter, fit};
+pub use resample::Filter;
+pub use resize::{Crop, fit};
 
 /// The largest file that is read as one picture.
 const MAX_FILE: u64 = 1 << 28;

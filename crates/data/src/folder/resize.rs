@@ -1,9 +1,8 @@
 //! Crops and sizes, as EDM's `dataset_tool.py` and torchvision make them.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
+use super::resample::{Filter, resize};
 use super::{Picture, PictureFault};
 
 /// How a picture comes to the set's size.
@@ -23,32 +22,6 @@ pub enum Crop {
     Adm,
     /// Resized whole; proportions are not kept: EDM's `--resolution` without a transform.
     Stretch,
-}
-
-/// The filter of a resize, widened by the factor when it shrinks, as Pillow does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Filter {
-    /// Lanczos with a support of 3, as EDM's tool.
-    #[default]
-    Lanczos,
-    /// Cubic with a = −½.
-    Bicubic,
-    /// Triangle, as torchvision's default.
-    Bilinear,
-    /// The mean of what a pixel covers.
-    Box,
-}
-
-impl Filter {
-    fn kind(self) -> FilterType {
-        match self {
-            Self::Lanczos => FilterType::Lanczos3,
-            Self::Bicubic => FilterType::CatmullRom,
-            Self::Bilinear => FilterType::Bilinear,
-            Self::Box => FilterType::Box,
-        }
-    }
 }
 
 /// A part of a picture: its upper left corner, and its size.
@@ -75,7 +48,7 @@ impl Part {
 /// most of what is made would be thrown away, and a thin strip would become gigantic.
 const MAX_RATIO: usize = 64;
 
-/// `picture` at the size `[height, width]`; for [`Crop::Random`] at one that just covers `resize`, which is
+/// `picture` at the size `[height, width]`; for [`Crop::Random`] at one that just covers `cover`, which is
 /// at least `[height, width]`.
 ///
 /// # Errors
@@ -84,7 +57,7 @@ const MAX_RATIO: usize = 64;
 pub fn fit(
     picture: Picture,
     [height, width]: [usize; 2],
-    resize: [usize; 2],
+    cover: [usize; 2],
     crop: Crop,
     filter: Filter,
 ) -> Result<Picture, PictureFault> {
@@ -108,7 +81,7 @@ pub fn fit(
             resized(picture, part, [height, width], filter)
         }
         Crop::Random => {
-            let size = covering(&picture, resize);
+            let size = covering(&picture, cover);
             let part = Part::whole(&picture);
             resized(picture, part, size, filter)
         }
@@ -182,42 +155,12 @@ pub(super) fn cut(
 }
 
 /// `part` of `picture`, resized to `size`.
-fn resized(picture: Picture, part: Part, [height, width]: [usize; 2], filter: Filter) -> Picture {
-    if (part.height, part.width) == (height, width) {
-        if (part.height, part.width) == (picture.height, picture.width) {
-            return picture;
-        }
-        return cut(&picture, [part.top, part.left], [height, width]);
-    }
-    let channels = picture.channels;
-    let kind = if channels == 1 {
-        PixelType::U8
+fn resized(picture: Picture, part: Part, size: [usize; 2], filter: Filter) -> Picture {
+    let whole = [picture.height, picture.width] == [part.height, part.width];
+    let picture = if whole {
+        picture
     } else {
-        PixelType::U8x3
+        cut(&picture, [part.top, part.left], [part.height, part.width])
     };
-    let source = ImageRef::new(
-        picture.width as u32,
-        picture.height as u32,
-        &picture.pixels,
-        kind,
-    )
-    .expect("a picture has as many bytes as its size says");
-    let mut target = Image::new(width as u32, height as u32, kind);
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(filter.kind()))
-        .crop(
-            part.left as f64,
-            part.top as f64,
-            part.width as f64,
-            part.height as f64,
-        );
-    Resizer::new()
-        .resize(&source, &mut target, &options)
-        .expect("both pictures have the same kind of pixels, and the part lies within");
-    Picture {
-        height,
-        width,
-        channels,
-        pixels: target.into_vec(),
-    }
+    resize(picture, size, filter)
 }

@@ -11,8 +11,8 @@ use super::{bytes_made_elsewhere, made_elsewhere, write_png};
 fn run(text: &str) -> Report {
     let config: DataConfig = toml::from_str(text).unwrap();
     let report = check(&config, &mut |_| ());
-    let json = serde_json::to_string(&report).unwrap();
-    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+    let written = toml::to_string(&report).unwrap();
+    assert_eq!(toml::from_str::<Report>(&written).unwrap(), report);
     report
 }
 

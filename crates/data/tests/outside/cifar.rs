@@ -39,7 +39,7 @@ fn cifar_10_is_its_five_batches_in_their_order() {
     assert_eq!(set.class_names()[9], "truck");
     let first = samples(&set, &[0]);
     let at = |channel: usize, row: usize, column: usize| {
-        (first[(channel * 32 + row) * 32 + column] + 1.0) * 127.5
+        ((first[(channel * 32 + row) * 32 + column] + 1.0) * 127.5).round()
     };
     assert_eq!([at(0, 5, 7), at(1, 5, 7), at(2, 5, 7)], [5.0, 7.0, 200.0]);
     assert_eq!(Cifar::Ten.load(dir.path(), Split::Test).unwrap().len(), 1);

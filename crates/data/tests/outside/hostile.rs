@@ -94,7 +94,8 @@ fn a_header_may_not_promise_what_its_file_cannot_hold() {
             "{fault}"
         );
     }
-    assert_eq!(fault(&png_header(30, 30)), PictureFault::Truncated);
+    let fault = fault(&png_header(30, 30));
+    assert!(matches!(fault, PictureFault::Damaged { .. }), "{fault}");
 }
 
 /// image-webp 0.2.4 would take the 4 GiB that the size of such a chunk claims.

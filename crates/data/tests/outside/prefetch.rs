@@ -13,7 +13,7 @@ fn folder() -> (TempDir, DataConfig) {
     for number in 0..12_u32 {
         let path = dir.path().join(format!("{number:02}.png"));
         write_png(&path, 20 + number, 16, |x, y| {
-            [x as u8 * 9, y as u8 * 11, number as u8]
+            [x as u8 * 8, y as u8 * 11, number as u8]
         });
     }
     let toml = format!(
@@ -106,9 +106,11 @@ impl Source for Counting {
     }
 
     fn write_samples(&self, indices: &[usize], out: &mut Vec<f32>) -> Result<(), DataError> {
+        let start = out.len();
         for &index in indices {
             self.read.fetch_add(1, Ordering::SeqCst);
             if index == self.bad {
+                out.truncate(start);
                 return Err(DataError::MissingFile {
                     path: "vanished.png".into(),
                 });
