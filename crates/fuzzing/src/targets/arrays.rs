@@ -16,7 +16,7 @@ pub(super) static TARGETS: [Target; 2] = [
             }
         },
         dictionary: NPY_TOKENS,
-        repair: Some(header_length),
+        repair: Some(|bytes| header_length(bytes)),
     },
     Target {
         name: "npz",
@@ -111,7 +111,7 @@ fn npy_seeds() -> Vec<Vec<u8>> {
 }
 
 /// Makes the length of the header what it is.
-fn header_length(bytes: &mut Vec<u8>) {
+fn header_length(bytes: &mut [u8]) {
     let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
         return;
     };
