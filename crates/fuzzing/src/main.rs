@@ -51,8 +51,11 @@ fn main() -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let chosen: Vec<&Target> = (all.iter().copied())
-        .filter(|target| args.target == "all" || args.target == target.name)
+    let chosen: Vec<&Target> = (all.iter().copied().chain([&targets::PLANTED]))
+        .filter(|target| match &*args.target {
+            "all" => target.name != targets::PLANTED.name,
+            name => name == target.name,
+        })
         .collect();
     if chosen.is_empty() {
         let names: Vec<&str> = all.iter().map(|target| target.name).collect();

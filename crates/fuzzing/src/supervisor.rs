@@ -1,6 +1,7 @@
 //! A campaign in a process of its own, which is started again behind whatever input ended it.
 
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
@@ -18,40 +19,47 @@ const EVERY: u64 = 1000;
 pub(crate) fn campaign(target: &Target, args: &Args) -> Result<(Summary, Vec<PathBuf>)> {
     let start = Instant::now();
     let mut total = Summary::default();
-    let mut every = EVERY;
+    // After a death the inputs since the last word are run again, one word each, so that the one that
+    // ended the process is known.
+    let mut closely = false;
     while total.next < args.runs {
-        let seconds = match args.seconds {
-            Some(seconds) => Some(seconds - start.elapsed().as_secs_f64()),
-            None => None,
-        };
+        let seconds = args
+            .seconds
+            .map(|seconds| seconds - start.elapsed().as_secs_f64());
         if seconds.is_some_and(|seconds| seconds <= 0.0) {
             break;
         }
-        let (part, status) = child(target, args, total.next, every, seconds)?;
+        let (until, every) = if closely {
+            (args.runs.min(total.next + EVERY), 1)
+        } else {
+            (args.runs, EVERY)
+        };
+        let (part, status) = child(target, args, total.next..until, every, seconds)?;
         total = total.joined(part);
-        if status.success() {
-            break;
+        match (status.success(), closely) {
+            (true, false) => break,
+            (true, true) => closely = false,
+            (false, false) => closely = true,
+            (false, true) => {
+                total.failures.push(Failure {
+                    input: total.next,
+                    what: ending(status),
+                });
+                total.next += 1;
+                total.runs += 1;
+                closely = false;
+            }
         }
-        if every == 1 {
-            total.failures.push(Failure {
-                input: total.next,
-                what: ending(status),
-            });
-            total.next += 1;
-            total.runs += 1;
-        }
-        // The second time it tells of each input, so that the one that ends it is known.
-        every = if every == 1 { EVERY } else { 1 };
     }
     let kept = keep(target, args, &total)?;
     Ok((total, kept))
 }
 
-/// Runs the inputs from `from` on until the process ends; its last words, and how it ended.
+/// Runs the inputs `numbers` until the process ends; its last words, and how it ended.
 fn child(
     target: &Target,
     args: &Args,
-    from: u64,
+    numbers: Range<u64>,
     every: u64,
     seconds: Option<f64>,
 ) -> Result<(Summary, ExitStatus)> {
@@ -59,8 +67,8 @@ fn child(
     let mut command = Command::new(program);
     command
         .args(["--target", target.name, "--child"])
-        .args([from.to_string(), every.to_string()])
-        .args(["--runs", &args.runs.to_string()])
+        .args([numbers.start.to_string(), every.to_string()])
+        .args(["--runs", &numbers.end.to_string()])
         .args(["--seed", &args.seed.to_string()])
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
@@ -69,7 +77,7 @@ fn child(
     }
     let mut child = command.spawn().context("the process of the campaign")?;
     let mut last = Summary {
-        next: from,
+        next: numbers.start,
         ..Summary::default()
     };
     let out = child.stdout.take().context("its output")?;

@@ -1,6 +1,6 @@
 //! A short campaign on every target, the same at every run. `fuzz` runs long ones.
 
-use fuzzing::{Corpus, Mutator, Target, quiet_panics, run, targets};
+use fuzzing::{Corpus, Mutator, quiet_panics, run, targets};
 
 /// Inputs for each target, besides its seeds.
 const INPUTS: u64 = 20_000;

@@ -4,9 +4,11 @@
 mod arrays;
 mod config;
 mod pictures;
+mod planted;
 mod records;
 
 use crate::Target;
+pub use planted::PLANTED;
 
 /// Every target.
 #[must_use]
