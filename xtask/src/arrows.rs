@@ -49,6 +49,8 @@ const MAP: Map<'static> = &[
             "workspace-hack",
         ],
     ),
+    // The targets of whatever parses.
+    ("fuzzing", &["data"]),
     // It runs the others as processes.
     ("xtask", &[]),
     // Features and no code: for the binaries, and for the tests of the libraries.

@@ -4,6 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::folder::{FolderFault, PictureFault};
+use crate::npy::ArrayFault;
+
 /// What an MNIST-like file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -106,6 +109,15 @@ pub enum DataError {
         source: io::Error,
     },
 
+    /// A zip archive, or a member of one, that cannot be unpacked.
+    #[error("{path}: the zip archive is damaged ({fault}); write or fetch it again", path = path.display())]
+    CorruptZip {
+        /// The archive, or the archive and its member.
+        path: PathBuf,
+        /// What the decoder found.
+        fault: String,
+    },
+
     /// Fewer bytes than the header promises (or than a header needs).
     #[error("{path}: the file is cut short: {needed} bytes (unpacked) are needed and there are {found}; fetch it again", path = path.display())]
     Truncated {
@@ -126,8 +138,8 @@ pub enum DataError {
         needed: u128,
     },
 
-    /// A gzipped file whose header promises more than is plausible for its size.
-    #[error("{path}: the header promises {needed} bytes, and a gzipped file of this size is trusted for {limit} at most; its header is damaged or it is a decompression bomb. If it is neither, unpack it with gunzip and use the unpacked file", path = path.display())]
+    /// A packed file whose header promises more than is plausible for its size.
+    #[error("{path}: the header promises {needed} bytes, and a packed file of this size is trusted for {limit} at most; its header is damaged or it is a decompression bomb. If it is neither, unpack it (gunzip; for npz, numpy.savez instead of savez_compressed) and use the unpacked file", path = path.display())]
     Implausible {
         /// The file.
         path: PathBuf,
@@ -210,6 +222,77 @@ pub enum DataError {
         path: PathBuf,
         /// The shape in its header.
         shape: Vec<usize>,
+    },
+
+    /// A file of records whose size is no multiple of a record's.
+    #[error("{path}: {size} bytes are no whole number of records of {record} bytes; the file was cut short, or it is of another data set: fetch it again", path = path.display())]
+    Ragged {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The size of a record in bytes.
+        record: usize,
+    },
+
+    /// A label that names no class.
+    #[error("{path}: sample {index} has the label {label}, and labels are 0 to {max}; the file is damaged or of another data set: replace it", path = path.display(), max = classes - 1)]
+    UnknownClass {
+        /// The file.
+        path: PathBuf,
+        /// The sample.
+        index: usize,
+        /// Its label.
+        label: i64,
+        /// How many classes there are.
+        classes: usize,
+    },
+
+    /// An npy file, or a member of an npz file, that cannot be learned from.
+    #[error("{path}: {fault}", path = path.display())]
+    Array {
+        /// The file, or the archive and its member.
+        path: PathBuf,
+        /// What is wrong.
+        fault: ArrayFault,
+    },
+
+    /// A picture that cannot be learned from.
+    #[error("{path}: {fault}", path = path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: PictureFault,
+    },
+
+    /// A folder without a usable set of pictures.
+    #[error("{path}: {fault}", path = path.display())]
+    Folder {
+        /// The folder, or the file in it.
+        path: PathBuf,
+        /// What is wrong.
+        fault: FolderFault,
+    },
+
+    /// A configuration value that no data set can be opened with.
+    #[error("data.{field} = {value} is not possible: it must be {must}")]
+    Config {
+        /// The field, as in the configuration file.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        must: &'static str,
+    },
+
+    /// Threads that could not be started.
+    #[error(
+        "the threads that read data ahead could not be started: {source}; ask for fewer workers"
+    )]
+    Threads {
+        /// What the operating system said.
+        source: io::Error,
     },
 
     /// Pixels and labels of different lengths in memory.

@@ -7,6 +7,7 @@
 //! first value is read, and the buffer grows with the values that arrive. Bytes after the last
 //! value are refused too.
 
+use std::io::BufRead;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -38,14 +39,27 @@ pub struct IdxTensor<const D: usize> {
 /// The file is missing, unreadable, empty, not what its name says, damaged, shorter or longer
 /// than its header promises, not IDX, not of bytes, or not of that rank.
 pub fn read<const D: usize>(path: &Path) -> Result<IdxTensor<D>, DataError> {
+    parse(path, Unpacked::open(path)?)
+}
+
+/// As [`read`], from the bytes of a file; `path` names it in errors.
+///
+/// # Errors
+/// As [`read`], apart from those of the disk.
+pub fn decode<const D: usize>(path: &Path, bytes: &[u8]) -> Result<IdxTensor<D>, DataError> {
+    parse(path, Unpacked::over(path, bytes)?)
+}
+
+fn parse<const D: usize>(
+    path: &Path,
+    mut file: Unpacked<impl BufRead>,
+) -> Result<IdxTensor<D>, DataError> {
     const {
         assert!(
             D >= 1 && D <= MAX_RANK,
             "IDX tensors are read at ranks 1 to 4"
         )
     }
-    let mut file = Unpacked::open(path)?;
-
     let magic = file.take(4)?;
     check_magic(path, [magic[0], magic[1], magic[2], magic[3]], D)?;
     let sizes = file.take(4 * D as u64)?;

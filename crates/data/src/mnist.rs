@@ -125,7 +125,7 @@ fn load(dir: &Path, split: Split, check: Check) -> Result<ImageSet, DataError> {
     ImageSet::new(pixels, Some(labels.values))
 }
 
-fn check_folder(dir: &Path) -> Result<(), DataError> {
+pub(crate) fn check_folder(dir: &Path) -> Result<(), DataError> {
     let path = dir.to_owned();
     match std::fs::metadata(dir) {
         Ok(metadata) if metadata.is_dir() => Ok(()),

@@ -1,5 +1,7 @@
 //! What a training loop asks of a data set.
 
+use std::sync::Arc;
+
 use crate::augmentation::AugmentationKey;
 use crate::error::DataError;
 
@@ -59,3 +61,50 @@ pub trait Source: Send + Sync {
         &[]
     }
 }
+
+/// What is behind a pointer is a set as well.
+macro_rules! behind {
+    ($pointer:ty) => {
+        impl<S: Source + ?Sized> Source for $pointer {
+            fn len(&self) -> usize {
+                (**self).len()
+            }
+
+            fn sample_shape(&self) -> [usize; 3] {
+                (**self).sample_shape()
+            }
+
+            fn write_samples(
+                &self,
+                indices: &[usize],
+                out: &mut Vec<f32>,
+            ) -> Result<(), DataError> {
+                (**self).write_samples(indices, out)
+            }
+
+            fn write_augmented(
+                &self,
+                indices: &[usize],
+                key: AugmentationKey,
+                out: &mut Vec<f32>,
+            ) -> Result<(), DataError> {
+                (**self).write_augmented(indices, key, out)
+            }
+
+            fn label(&self, index: usize) -> Option<u8> {
+                (**self).label(index)
+            }
+
+            fn class_count(&self) -> usize {
+                (**self).class_count()
+            }
+
+            fn class_names(&self) -> &[String] {
+                (**self).class_names()
+            }
+        }
+    };
+}
+
+behind!(Box<S>);
+behind!(Arc<S>);

@@ -1,4 +1,4 @@
-//! One stream of unpacked bytes from a plain or a gzipped file, with a bound on what its size
+//! One stream of unpacked bytes from a plain or a packed file, with a bound on what its size
 //! justifies.
 
 use std::fs::{self, File};
@@ -12,56 +12,99 @@ use crate::error::DataError;
 /// The first two bytes of a gzip member (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// How many unpacked bytes a gzipped one may stand for. MNIST's images have 5; DEFLATE itself
+/// How many unpacked bytes a packed one may stand for. MNIST's images have 5; DEFLATE itself
 /// stops at 1032, which only a file of one repeated byte reaches.
 const MAX_EXPANSION: u64 = 64;
 
-/// What any gzipped file may unpack to, so that small and very regular ones stay loadable.
+/// What any packed file may unpack to, so that small and very regular ones stay loadable.
 const MIN_ALLOWANCE: u64 = 1 << 20;
 
-/// An open file whose unpacked bytes are counted as they are read.
-pub(crate) struct Unpacked {
+/// An open file, or one that lies in memory, whose unpacked bytes are counted as they are read.
+pub(crate) struct Unpacked<R> {
     path: PathBuf,
-    bytes: Bytes,
+    bytes: Bytes<R>,
     size: u64,
     read: u64,
 }
 
-enum Bytes {
-    Plain(BufReader<File>),
-    Gzip(Box<MultiGzDecoder<BufReader<File>>>),
+enum Bytes<R> {
+    Plain(R),
+    Gzip(Box<MultiGzDecoder<R>>),
+    /// The bytes of a member of a zip archive, unpacked by whoever opened it; the size is the packed
+    /// one.
+    Zip(R),
 }
 
-impl Unpacked {
-    /// Opens `path`. Gzip is recognised by its first bytes, whatever the file is called.
-    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
-        let unreadable = |source| DataError::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
-        // Looked at before opening: opening a pipe would wait for its writer.
-        let metadata = match fs::metadata(path) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(DataError::MissingFile {
-                    path: path.to_owned(),
-                });
-            }
-            Err(error) => return Err(unreadable(error)),
-        };
-        if !metadata.is_file() {
-            return Err(DataError::NotAFile {
+/// The size of the regular file at `path`, which is not zero.
+pub(crate) fn file_size(path: &Path) -> Result<u64, DataError> {
+    // Looked at before opening: opening a pipe would wait for its writer.
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(DataError::MissingFile {
                 path: path.to_owned(),
             });
         }
-        if metadata.len() == 0 {
+        Err(source) => {
+            return Err(DataError::Unreadable {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    if !metadata.is_file() {
+        return Err(DataError::NotAFile {
+            path: path.to_owned(),
+        });
+    }
+    match metadata.len() {
+        0 => Err(DataError::EmptyFile {
+            path: path.to_owned(),
+        }),
+        size => Ok(size),
+    }
+}
+
+impl Unpacked<BufReader<File>> {
+    /// Opens `path`. Gzip is recognised by its first bytes, whatever the file is called.
+    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
+        let size = file_size(path)?;
+        let file = File::open(path).map_err(|source| DataError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::new(path, BufReader::new(file), size)
+    }
+}
+
+impl<'a> Unpacked<&'a [u8]> {
+    /// The bytes of a file that was read already; `path` names it in errors.
+    pub(crate) fn over(path: &Path, bytes: &'a [u8]) -> Result<Self, DataError> {
+        if bytes.is_empty() {
             return Err(DataError::EmptyFile {
                 path: path.to_owned(),
             });
         }
+        Self::new(path, bytes, bytes.len() as u64)
+    }
+}
 
-        let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
-        let start = reader.fill_buf().map_err(unreadable)?;
+impl<R: BufRead> Unpacked<R> {
+    /// The member `path` of a zip archive, of `size` packed bytes.
+    pub(crate) fn zip_member(path: &Path, reader: R, size: u64) -> Self {
+        Self {
+            path: path.to_owned(),
+            bytes: Bytes::Zip(reader),
+            size,
+            read: 0,
+        }
+    }
+
+    fn new(path: &Path, mut reader: R, size: u64) -> Result<Self, DataError> {
+        let start = reader.fill_buf().map_err(|source| DataError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
         let gzipped = start.starts_with(&GZIP_MAGIC);
         if !gzipped && path.extension().is_some_and(|ending| ending == "gz") {
             return Err(DataError::NotGzip {
@@ -77,7 +120,7 @@ impl Unpacked {
         Ok(Self {
             path: path.to_owned(),
             bytes,
-            size: metadata.len(),
+            size,
             read: 0,
         })
     }
@@ -87,7 +130,7 @@ impl Unpacked {
     pub(crate) fn check_promise(&self, needed: u128) -> Result<(), DataError> {
         let limit = match self.bytes {
             Bytes::Plain(_) => self.size,
-            Bytes::Gzip(_) => gzip_allowance(self.size),
+            Bytes::Gzip(_) | Bytes::Zip(_) => packed_allowance(self.size),
         };
         if needed <= u128::from(limit) {
             return Ok(());
@@ -99,7 +142,7 @@ impl Unpacked {
                 needed,
                 found: limit,
             },
-            Bytes::Gzip(_) => DataError::Implausible {
+            Bytes::Gzip(_) | Bytes::Zip(_) => DataError::Implausible {
                 path,
                 needed,
                 limit,
@@ -114,6 +157,7 @@ impl Unpacked {
         let outcome = match &mut self.bytes {
             Bytes::Plain(reader) => reader.take(count).read_to_end(&mut values),
             Bytes::Gzip(reader) => reader.take(count).read_to_end(&mut values),
+            Bytes::Zip(reader) => reader.take(count).read_to_end(&mut values),
         };
         // What had arrived before a fault stays in `values`.
         self.read += values.len() as u64;
@@ -136,6 +180,7 @@ impl Unpacked {
         let outcome = match &mut self.bytes {
             Bytes::Plain(reader) => reader.read(&mut byte),
             Bytes::Gzip(reader) => reader.read(&mut byte),
+            Bytes::Zip(reader) => reader.read(&mut byte),
         };
         match outcome {
             Ok(0) => Ok(()),
@@ -151,6 +196,12 @@ impl Unpacked {
     fn fault(&self, source: io::Error) -> DataError {
         let path = self.path.clone();
         let unpacked = self.read;
+        if let Bytes::Zip(_) = self.bytes {
+            return DataError::CorruptZip {
+                path,
+                fault: source.to_string(),
+            };
+        }
         let gzipped = matches!(self.bytes, Bytes::Gzip(_));
         match source.kind() {
             io::ErrorKind::UnexpectedEof if gzipped => DataError::TruncatedGzip { path, unpacked },
@@ -166,7 +217,7 @@ impl Unpacked {
     }
 }
 
-/// Unpacked bytes that a gzipped file of `size` bytes is trusted for.
-fn gzip_allowance(size: u64) -> u64 {
+/// Unpacked bytes that a packed file of `size` bytes is trusted for.
+fn packed_allowance(size: u64) -> u64 {
     size.saturating_mul(MAX_EXPANSION).max(MIN_ALLOWANCE)
 }

@@ -1,0 +1,23 @@
+//! The targets, a module a family. To add one, write its module with a slice of targets, and name the
+//! slice in [`all`].
+
+mod arrays;
+mod config;
+mod pictures;
+mod planted;
+mod records;
+
+use crate::Target;
+pub use planted::PLANTED;
+
+/// Every target.
+#[must_use]
+pub fn all() -> Vec<&'static Target> {
+    let families: [&'static [Target]; 4] = [
+        &records::TARGETS,
+        &arrays::TARGETS,
+        &pictures::TARGETS,
+        &config::TARGETS,
+    ];
+    families.into_iter().flatten().collect()
+}
