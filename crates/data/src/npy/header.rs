@@ -4,7 +4,8 @@
 //! {'descr': '<f4', 'fortran_order': False, 'shape': (60000, 28, 28), }
 //! ```
 //!
-//! Parsed without recursion, so that no nesting in a hostile header exhausts the stack.
+//! Parsed here, and without recursion: readers that take the whole array at once (ndarray-npy 0.10)
+//! allocate what the header promises before they read it, and have to be told the type beforehand.
 
 use super::element::Element;
 use super::fault::ArrayFault;

@@ -207,7 +207,41 @@ fn a_file_cut_or_lengthened_anywhere_is_an_error() {
     }
 }
 
-/// A parser of Python literals would recurse into these until the stack ends.
+#[test]
+fn a_header_may_not_promise_what_the_file_does_not_have() {
+    let header = |shape: &str| {
+        let text = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}\n");
+        let length = (text.len() as u16).to_le_bytes();
+        [
+            b"\x93NUMPY\x01\x00".as_slice(),
+            &length,
+            text.as_bytes(),
+            &[0; 64],
+        ]
+        .concat()
+    };
+    let path = Path::new("x.npy");
+    for shape in [
+        "(1099511627776, 8)",
+        "(18446744073709551615, 18446744073709551615, 18446744073709551615)",
+    ] {
+        let error = npy::decode(path, &header(shape)).unwrap_err();
+        assert!(matches!(error, DataError::Truncated { .. }), "{error}");
+    }
+    for shape in ["(18446744073709551616, 8)", "(-1, 8)", "(8", "((8, 1))"] {
+        let error = npy::decode(path, &header(shape)).unwrap_err();
+        assert!(matches!(fault(error), ArrayFault::Header { .. }), "{shape}");
+    }
+    assert_eq!(
+        npy::decode(path, &header("(4, 2)")).unwrap().shape(),
+        [4, 2]
+    );
+    // Version 2 has four bytes for the length of the header.
+    let long = [b"\x93NUMPY\x02\x00".as_slice(), &[0xff; 4], &[b'('; 5000]].concat();
+    let found = fault(npy::decode(path, &long).unwrap_err());
+    assert!(matches!(found, ArrayFault::Header { .. }), "{found}");
+}
+
 #[test]
 fn nesting_is_no_way_to_exhaust_the_stack() {
     let header = ["{'shape': ".as_bytes(), &[b'('; 60_000]].concat();
