@@ -50,7 +50,17 @@ const MAP: Map<'static> = &[
         ],
     ),
     // The targets of whatever parses.
-    ("fuzzing", &["data"]),
+    (
+        "fuzzing",
+        &[
+            "data",
+            "sde-core",
+            "solvers",
+            "score-net",
+            "training",
+            "workspace-hack",
+        ],
+    ),
     // It runs the others as processes.
     ("xtask", &[]),
     // Features and no code: for the binaries, and for the tests of the libraries.

@@ -13,6 +13,7 @@ mod command;
 mod cuda_check;
 mod features;
 mod forward;
+mod fuzz;
 mod graph;
 mod lint;
 mod peers;
@@ -49,6 +50,8 @@ enum Verb {
     Bench(bench::Args),
     /// Type-check the CUDA build on a machine without LLVM or a GPU
     CudaCheck(cuda_check::Args),
+    /// Feed everything that reads a file from outside with mutated inputs
+    Fuzz(fuzz::Args),
     /// Kill a training run again and again, fill its disk, and compare it with one that nobody disturbed
     Soak(soak::Args),
     /// Do what CI does, step by step, with times
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Verb::Features => features::run(),
         Verb::Bench(args) => bench::run(&args),
         Verb::CudaCheck(args) => cuda_check::run(&args),
+        Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Soak(args) => soak::run(&args),
         Verb::Ci => ci::run(),
         Verb::Forward(args) => return forward::run(&args).unwrap_or_else(complain),

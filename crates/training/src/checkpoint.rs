@@ -222,6 +222,27 @@ impl Checkpoint {
     }
 }
 
+/// A network with the weights in the bytes of a safetensors file, as a checkpoint's `ema.safetensors` holds
+/// them: every parameter by its path, in its shape, and nothing else.
+///
+/// # Errors
+/// What is wrong with the model or the bytes, in words. Bytes too few for the model are refused before it is
+/// built.
+pub fn network_from_bytes(
+    model: &ModelConfig,
+    bytes: &[u8],
+    device: &Device,
+) -> Result<Network, String> {
+    let tensors = Tensors::parse(bytes)?;
+    let parameters = model.network.parameter_count(model.shape);
+    let parameters = parameters.map_err(|error| error.to_string())?;
+    if parameters.saturating_mul(2) > bytes.len() {
+        return Err(format!("too few bytes for {parameters} parameters"));
+    }
+    let built = model.init(0, device).map_err(|error| error.to_string())?;
+    tensors.into_network(built.network)
+}
+
 /// How the names of folders begin in which a checkpoint is being written.
 pub(crate) const WRITING: &str = ".writing-";
 
@@ -269,6 +290,14 @@ fn write_files(
         files,
     };
     manifest.write(folder)?;
+    // The library writes safetensors for their owner alone; they are to be read by whom the manifest is.
+    let path = folder.join(MANIFEST);
+    let metadata = fs::metadata(&path).map_err(TrainingError::io(&path, "reading back"))?;
+    for name in [AVERAGE, WEIGHTS, OPTIMIZER] {
+        let path = folder.join(name);
+        fs::set_permissions(&path, metadata.permissions())
+            .map_err(TrainingError::io(&path, "setting the permissions of"))?;
+    }
     for name in [AVERAGE, WEIGHTS, OPTIMIZER, MANIFEST, MANIFEST_DIGEST] {
         flush(&folder.join(name))?;
     }

@@ -590,6 +590,20 @@ fn a_device_without_memory_is_an_error_that_says_which_batch_to_try() {
     assert_eq!(folder.latest_checkpoint().unwrap().manifest().step, 4);
 }
 
+#[cfg(unix)]
+#[test]
+fn all_files_of_a_checkpoint_can_be_read_by_the_same_people() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    checkpoint(&path);
+    let mode = |name: &str| fs::metadata(path.join(name)).unwrap().permissions().mode();
+    for (name, _) in contents(&path) {
+        assert_eq!(mode(&name), mode("manifest.json"), "{name}");
+    }
+}
+
 #[test]
 fn metrics_tell_norms_extremes_and_spikes() {
     let points = points();

@@ -1,5 +1,6 @@
 //! The verbs, one a file.
 
+pub mod data;
 pub mod devices;
 pub mod evaluate;
 pub mod illustrate;

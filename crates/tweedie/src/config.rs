@@ -4,7 +4,7 @@
 //! name = "mnist"
 //!
 //! [data]
-//! kind = "mnist"            # or "toy"
+//! kind = "mnist"            # toy, idx, cifar10, cifar100, image-folder, npy, npz
 //!
 //! [sde]
 //! kind = "vp"               # ve, sub-vp, cosine, edm, brownian, ddpm, smld, damped-langevin
@@ -24,7 +24,6 @@ mod suggestion;
 
 use std::path::PathBuf;
 
-use data::{Split, Toy};
 use score_net::{ModelConfig, NetworkConfig, PreconditioningConfig};
 use sde_core::{Process, ProcessConfig};
 use serde::{Deserialize, Serialize};
@@ -32,6 +31,7 @@ use solvers::{EdmSampler, GridConfig, GridError, GridSpec, LastStep, SolverConfi
 use training::TrainingConfig;
 
 pub use any_solver::AnySolver;
+pub use data::DataConfig;
 pub use load::Base;
 pub use overrides::Override;
 
@@ -68,44 +68,6 @@ impl ExperimentConfig {
             preconditioning: self.preconditioning,
         }
     }
-}
-
-/// A data set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum DataConfig {
-    /// MNIST's four files.
-    Mnist {
-        /// The folder that holds them.
-        #[serde(default = "mnist_path")]
-        path: PathBuf,
-        /// Which part is learned.
-        #[serde(default = "train_split")]
-        split: Split,
-    },
-    /// A distribution in the plane.
-    Toy {
-        /// Which one.
-        name: Toy,
-        /// The number of points.
-        #[serde(default = "toy_count")]
-        count: usize,
-        /// The seed that draws them.
-        #[serde(default)]
-        seed: u64,
-    },
-}
-
-fn mnist_path() -> PathBuf {
-    "datasets/mnist".into()
-}
-
-fn train_split() -> Split {
-    Split::Train
-}
-
-fn toy_count() -> usize {
-    10_000
 }
 
 /// How samples are drawn.

@@ -1,48 +1,67 @@
 //! From a configured data set to its samples.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
-use data::{ImageSet, Mnist, PointSet, Source};
+use data::{Prefetched, Source};
 use ndarray::{Array2, Array4};
 
 use crate::config::DataConfig;
 use crate::failure::Fault;
 
-/// A data set in memory.
-pub enum Dataset {
-    /// Images.
-    Images(ImageSet),
-    /// Points of the plane.
-    Points(PointSet),
+/// A data set.
+pub struct Dataset {
+    source: Box<dyn Source>,
+    unit: &'static str,
 }
 
+/// Steps whose samples are read ahead of the one that is computed.
+const STEPS_AHEAD: usize = 2;
+
 impl Dataset {
-    /// Loads or draws it.
+    /// Opens or draws it.
     pub fn load(config: &DataConfig) -> Result<Self> {
-        Ok(match config {
-            DataConfig::Mnist { path, split } => {
-                Self::Images(Mnist::load(path, *split).with_context(|| {
-                    Fault::failed(format!("the data set at {} cannot be used", path.display()))
-                        .hint("MNIST is four files in one folder; --set data.path=FOLDER names it")
-                })?)
+        let source = config.open().with_context(|| match place(config) {
+            None => Fault::usage("the data cannot be drawn"),
+            Some(path) => {
+                let fault = format!("the data set at {} cannot be used", path.display());
+                Fault::failed(fault).hint(match config {
+                    DataConfig::Mnist { .. } => {
+                        "MNIST is four files in one folder; --set data.path=FOLDER names it"
+                    }
+                    _ => "--set data.path=PATH names another; `tweedie data check` looks at each of its samples",
+                })
             }
-            DataConfig::Toy { name, count, seed } => Self::Points(name.sample(*count, *seed)),
+        })?;
+        let unit = match source.sample_shape() {
+            [_, 1, 1] => "points",
+            _ => "images",
+        };
+        Ok(Self { source, unit })
+    }
+
+    /// The same, read ahead for a training with `seed` and batches of `batch` samples, where that is worth its
+    /// threads: sets in memory need none.
+    pub fn read_ahead(self, config: &DataConfig, seed: u64, batch: usize) -> Result<Self> {
+        if !matches!(config, DataConfig::ImageFolder(_)) {
+            return Ok(self);
+        }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let ahead = Prefetched::new(self.source, seed, batch, STEPS_AHEAD, threads)?;
+        Ok(Self {
+            source: Box::new(ahead),
+            unit: self.unit,
         })
     }
 
     /// As a training loop wants it.
     pub fn source(&self) -> &dyn Source {
-        match self {
-            Self::Images(images) => images,
-            Self::Points(points) => points,
-        }
+        &*self.source
     }
 
     /// What its samples are called.
     pub fn unit(&self) -> &'static str {
-        match self {
-            Self::Images(_) => "images",
-            Self::Points(_) => "points",
-        }
+        self.unit
     }
 
     /// The first `count` samples, `[N, C, H, W]`, or all if there are fewer.
@@ -65,4 +84,18 @@ pub fn points_of(states: &Array4<f32>) -> Option<Array2<f32>> {
     Some(Array2::from_shape_fn((count, 2), |(i, j)| {
         states[[i, j, 0, 0]]
     }))
+}
+
+/// Where a set lies on the disk; none of one that is drawn.
+fn place(config: &DataConfig) -> Option<&Path> {
+    Some(match config {
+        DataConfig::Toy { .. } => return None,
+        DataConfig::Mnist { path, .. }
+        | DataConfig::Cifar10 { path, .. }
+        | DataConfig::Cifar100 { path, .. } => path,
+        DataConfig::Idx(set) => &set.images,
+        DataConfig::ImageFolder(set) => &set.path,
+        DataConfig::Npy(set) => &set.path,
+        DataConfig::Npz(set) => &set.path,
+    })
 }

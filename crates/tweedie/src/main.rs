@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{devices, evaluate, illustrate, inspect, likelihood, sample, train};
+use crate::commands::{data, devices, evaluate, illustrate, inspect, likelihood, sample, train};
 
 /// Train and sample score-based diffusion models, on whatever device is at hand.
 #[derive(Debug, Parser)]
@@ -65,6 +65,8 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// Draw a figure of the theory primer, from worlds whose score is exact
     Illustrate(illustrate::IllustrateArgs),
+    /// Look at a data set before it is trained on
+    Data(data::DataArgs),
     /// List what this program can run on, and how to get what is missing
     Devices(devices::DevicesArgs),
 }
@@ -100,6 +102,7 @@ fn run(cli: &Cli) -> Result<()> {
         Verb::Likelihood(args) => likelihood::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Illustrate(args) => illustrate::run(args),
+        Verb::Data(args) => data::run(args),
         Verb::Devices(args) => devices::run(args),
     }
 }

@@ -198,6 +198,13 @@ fn measure_of<'a>(run: &Run, asked: &'a Asked, device: &Device) -> Result<Box<dy
         DataConfig::Toy { name, count, seed } => {
             Box::new(points::Points::new(*name, *count, *seed, asked)?)
         }
+        other => {
+            return Err(Fault::usage(format!(
+                "samples of {} data cannot be measured yet: digits and points can",
+                other.kind()
+            ))
+            .into());
+        }
     })
 }
 

@@ -331,10 +331,22 @@ fn of_run(args: &LikelihoodArgs, chosen: &Chosen) -> Result<(Array4<f32>, String
             };
             (DataConfig::Mnist { path, split }, part)
         }
-        (toy, Part::Train) => (toy, "train"),
+        (data, Part::Train) => (data, "train"),
         (DataConfig::Toy { name, seed, .. }, Part::Test) => {
             let (count, seed) = (args.count, seed.wrapping_add(1));
             (DataConfig::Toy { name, count, seed }, "test")
+        }
+        (DataConfig::Cifar10 { path, flip, .. }, Part::Test) => {
+            let split = data::Split::Test;
+            (DataConfig::Cifar10 { path, split, flip }, "test")
+        }
+        (other, Part::Test) => {
+            return Err(Fault::usage(format!(
+                "which part of {} data was not trained on is not known",
+                other.kind()
+            ))
+            .hint("--split train takes those of training, --images others")
+            .into());
         }
     };
     let dataset = Dataset::load(&data)?;

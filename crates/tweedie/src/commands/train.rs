@@ -187,7 +187,8 @@ impl Prepared {
         selected.check()?;
         // Written down with the run: on other cores it goes on with the same sums.
         config.training.shards = Some(config.training.shards_on(&selected.device));
-        let dataset = Dataset::load(&config.data)?;
+        let (seed, batch) = (config.training.seed, config.training.batch_size);
+        let dataset = Dataset::load(&config.data)?.read_ahead(&config.data, seed, batch)?;
         let process = config.sde.build()?;
         let shape = dataset.source().sample_shape();
         // Before anything is built, and in the network's own words.

@@ -33,6 +33,18 @@ impl Base {
         }
     }
 
+    /// An experiment of which nothing matters but its section `data`.
+    pub fn data(section: &Table) -> Self {
+        let text = format!(
+            "name = 'data'\n[network]\nkind = 'mlp'\n[data]\n{}",
+            toml::to_string(section).unwrap_or_default()
+        );
+        Self {
+            name: "the data set".to_owned(),
+            text: text.into(),
+        }
+    }
+
     /// A file.
     ///
     /// # Errors

@@ -68,6 +68,13 @@ impl Trained {
                 let floor = usual_distance(&reference, |draw| fresh(2 + draw))?;
                 Judged::Points(reference, floor)
             }
+            other => {
+                return Err(Fault::usage(format!(
+                    "samples of {} data cannot be measured here: digits and points can",
+                    other.kind()
+                ))
+                .into());
+            }
         };
         Ok(Self {
             name: run.config.name.clone(),
