@@ -58,7 +58,7 @@ enum Verb {
     /// Draw samples from a trained model
     Sample(sample::SampleArgs),
     /// Measure how good a model's samples are
-    Evaluate(evaluate::EvaluateArgs),
+    Evaluate(Box<evaluate::EvaluateArgs>),
     /// Say how probable a model finds data, in bits per dimension
     Likelihood(likelihood::LikelihoodArgs),
     /// Show an experiment's process, model and noised data before it is run

@@ -6,7 +6,7 @@ use ndarray::Array4;
 use ndarray_npy::WriteNpyExt;
 use serde_json::Value;
 
-use crate::place::{Place, of_repository, says};
+use crate::place::{Place, says};
 
 fn said(place: &Place, line: &str) -> String {
     let assert = place.run(line).success();
@@ -138,6 +138,7 @@ fn a_network_is_refused_with_the_way_to_build_what_takes_it() {
 #[cfg(feature = "onnx")]
 mod onnx {
     use super::*;
+    use crate::place::of_repository;
 
     fn network() -> String {
         of_repository("crates/evaluation/tests/onnx/grey.onnx")

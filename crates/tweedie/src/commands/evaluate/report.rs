@@ -164,8 +164,10 @@ impl Report {
 }
 
 fn written(figure: Figure, style: Style) -> String {
+    let small = figure.value != 0.0 && figure.value.abs() < 1e-3;
     let number = |value: f64| match style {
         Style::Share => format!("{:.1}", 100.0 * value),
+        Style::Number if small => format!("{value:.2e}"),
         Style::Number => format!("{value:.4}"),
     };
     let mut text = number(figure.value);
@@ -228,6 +230,9 @@ mod tests {
         };
         report.add("share", "share", Style::Share, with_interval, None);
         assert!(report.table().contains("  40.0 ± 2.0 % [30.0, 45.0]"));
+        let small = Figure::within(2.3e-5, [1e-5, 3e-5]);
+        report.add("small", "small", Style::Number, small, None);
+        assert!(report.table().contains("  2.30e-5 [1.00e-5, 3.00e-5]"));
         assert_eq!(
             report.json()["share"]["samples"]["interval"],
             json!([0.3, 0.45])

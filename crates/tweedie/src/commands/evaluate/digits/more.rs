@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use data::{ImageSet, Source};
-use evaluation::{FeatureNetwork, Memorisation};
+use evaluation::{Coordinate, FeatureNetwork, Memorisation};
 use ndarray::{Array2, Array4, ArrayView2, Axis, concatenate, s};
 
 use super::Measured;
@@ -31,29 +31,20 @@ impl Measured<'_> {
         report: &mut Report,
     ) -> Result<Option<Neighbours>> {
         let asked = self.asked;
-        let judge: &dyn FeatureNetwork = &self.digits.judge;
-        let network = asked.features.as_deref().unwrap_or(judge);
-        let space = Space {
-            network,
-            images,
-            measured: self,
-        };
-        if asked.features.is_some() {
+        if asked.features.is_none() && !asked.precision_recall && asked.neighbours.is_none() {
+            return Ok(None);
+        }
+        let space = Space::new(self, images)?;
+        if let Some(network) = &asked.features {
             let (name, key) = (network.name(), "frechet_squared_features");
-            let train = space.features_of_train(images.len_of(Axis(0)))?;
-            let samples = space.features(images)?;
-            let compared = Compared {
-                samples: samples.view(),
-                data: train.view(),
-            };
-            let test = space.features_of_test(usize::MAX)?;
-            add_frechet(report, name, key, &compared, &test, &asked.bootstrap)?;
+            let (compared, test) = (space.compared(), &space.test);
+            add_frechet(report, name, key, &compared, test, &asked.bootstrap)?;
         }
         if asked.precision_recall {
             space.precision_recall(report)?;
         }
         match asked.neighbours {
-            Some(k) => Ok(Some(space.neighbours(k, report)?)),
+            Some(k) => Ok(Some(space.neighbours(k, images, report)?)),
             None => Ok(None),
         }
     }
@@ -61,102 +52,108 @@ impl Measured<'_> {
 
 /// Samples and what they are compared with, in the features of a network.
 struct Space<'a> {
-    network: &'a dyn FeatureNetwork,
-    images: &'a Array4<f32>,
     measured: &'a Measured<'a>,
+    samples: Array2<f64>,
+    /// Of as many training images as there are samples, or of all if neighbours are looked for.
+    train: Array2<f64>,
+    test: Array2<f64>,
 }
 
-impl Space<'_> {
-    fn features(&self, images: &Array4<f32>) -> Result<Array2<f64>> {
-        observed(|observe| self.network.features(images.view(), observe))
+impl<'a> Space<'a> {
+    fn new(measured: &'a Measured<'a>, images: &Array4<f32>) -> Result<Self> {
+        let (digits, asked) = (&measured.digits, measured.asked);
+        let judge: &dyn FeatureNetwork = &digits.judge;
+        let network = asked.features.as_deref().unwrap_or(judge);
+        let features =
+            |images: &Array4<f32>| observed(|observe| network.features(images.view(), observe));
+        let of_train = match asked.neighbours {
+            Some(_) => usize::MAX,
+            None => images.len_of(Axis(0)),
+        };
+        Ok(Self {
+            measured,
+            samples: features(images)?,
+            train: features(&first(&digits.train, of_train))?,
+            test: features(&first(&digits.test, usize::MAX))?,
+        })
     }
 
-    fn features_of_train(&self, count: usize) -> Result<Array2<f64>> {
-        self.features(&first(&self.measured.digits.train, count))
-    }
-
-    fn features_of_test(&self, count: usize) -> Result<Array2<f64>> {
-        self.features(&first(&self.measured.digits.test, count))
+    /// The samples beside as many training images.
+    fn compared(&self) -> Compared<'_, f64> {
+        Compared {
+            samples: self.samples.view(),
+            data: head(&self.train, self.samples.nrows()),
+        }
     }
 
     fn precision_recall(&self, report: &mut Report) -> Result<()> {
-        let count = self.images.len_of(Axis(0));
-        let samples = self.features(self.images)?;
-        let (train, test) = (
-            self.features_of_train(count)?,
-            self.features_of_test(count)?,
-        );
-        let compared = Compared {
-            samples: samples.view(),
-            data: train.view(),
-        };
-        let bootstrap = &self.measured.asked.bootstrap;
-        add_precision_recall(report, &compared, test.view(), bootstrap)?;
+        let test = head(&self.test, self.samples.nrows());
+        let asked = self.measured.asked;
+        add_precision_recall(report, &self.compared(), test, &asked.bootstrap)?;
+        let network = asked.features.as_ref();
         report.note(format!(
             "Precision and recall (k = 3), density and coverage (k = 5) are against {} test images, in \
              the features\nof {}.",
             test.nrows(),
-            self.title(),
+            network.map_or("the judge", |network| network.name()),
         ));
         Ok(())
     }
 
-    fn title(&self) -> &str {
-        match &self.measured.asked.features {
-            Some(network) => network.name(),
-            None => "the judge",
-        }
-    }
-
     /// Neighbours of pixels and of features. Of the test images one part is held out, another stands in
     /// the samples' place, each as many as there are samples.
-    fn neighbours(&self, k: usize, report: &mut Report) -> Result<Neighbours> {
+    fn neighbours(
+        &self,
+        k: usize,
+        images: &Array4<f32>,
+        report: &mut Report,
+    ) -> Result<Neighbours> {
         let digits = &self.measured.digits;
-        let part = self.images.len_of(Axis(0)).min(digits.test.len() / 2);
-        let all = first(&digits.train, usize::MAX);
-        let test = first(&digits.test, 2 * part);
-        let mut spaces = BTreeMap::new();
-        let (samples, train) = (flat(self.images), flat(&all));
-        let of_test = flat(&test);
-        let compare = |report: &mut Report,
-                       spaces: &mut BTreeMap<_, _>,
-                       name,
-                       found: [ArrayView2<'_, f32>; 3]| {
-            let [samples, train, test] = found;
-            let compared = Compared {
-                samples,
-                data: test.slice(s![part.., ..]),
-            };
-            let held_out = test.slice(s![..part, ..]);
-            let bootstrap = &self.measured.asked.bootstrap;
-            let found = add_memorisation(report, name, &compared, train, held_out, k, bootstrap)?;
-            spaces.insert(name, found);
-            anyhow::Ok(())
-        };
-        compare(
-            report,
-            &mut spaces,
-            "pixels",
-            [samples.view(), train.view(), of_test.view()],
-        )?;
-        let features = |images: &Array4<f32>| -> Result<Array2<f32>> {
-            Ok(self.features(images)?.mapv(|value| value as f32))
-        };
-        let found = [features(self.images)?, features(&all)?, features(&test)?];
-        compare(
-            report,
-            &mut spaces,
-            "features",
-            found.each_ref().map(|set| set.view()),
-        )?;
+        let part = self.samples.nrows().min(digits.test.len() / 2);
+        let train = first(&digits.train, usize::MAX);
+        let pixels = [
+            flat(images),
+            flat(&train),
+            flat(&first(&digits.test, usize::MAX)),
+        ];
+        let [samples, training, test] = pixels.each_ref().map(|set| set.view());
+        let found = self.memorisation(report, "pixels", [samples, training, test], part, k)?;
+        let picture = picture(images, &train, &found)?;
+        let mut spaces = BTreeMap::from([("pixels", found)]);
+        let features = [self.samples.view(), self.train.view(), self.test.view()];
+        let found = self.memorisation(report, "features", features, part, k)?;
+        spaces.insert("features", found);
         report.note(format!(
             "{ABOUT_COPIES}\nHeld out are {part} test images; the second column is of {part} others.",
         ));
         Ok(Neighbours {
             json: neighbours_json(&spaces),
-            picture: Some(picture(self.images, &all, &spaces["pixels"])?),
+            picture: Some(picture),
         })
     }
+
+    /// Of samples, training and test images, in one space.
+    fn memorisation<A: Coordinate>(
+        &self,
+        report: &mut Report,
+        space: &'static str,
+        [samples, training, test]: [ArrayView2<'_, A>; 3],
+        part: usize,
+        k: usize,
+    ) -> Result<Memorisation> {
+        let compared = Compared {
+            samples,
+            data: test.slice(s![part..2 * part, ..]),
+        };
+        let held_out = test.slice(s![..part, ..]);
+        let bootstrap = &self.measured.asked.bootstrap;
+        add_memorisation(report, space, &compared, training, held_out, k, bootstrap)
+    }
+}
+
+/// The first `count` rows, or all if there are fewer.
+fn head(set: &Array2<f64>, count: usize) -> ArrayView2<'_, f64> {
+    set.slice(s![..count.min(set.nrows()), ..])
 }
 
 /// The samples that are most like copies, each with its neighbours.
