@@ -22,8 +22,6 @@ mod load;
 mod overrides;
 mod suggestion;
 
-use std::path::PathBuf;
-
 use score_net::{ModelConfig, NetworkConfig, PreconditioningConfig};
 use sde_core::{Process, ProcessConfig};
 use serde::{Deserialize, Serialize};
