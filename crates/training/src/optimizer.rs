@@ -42,6 +42,7 @@ struct Constants {
 
 /// The global norm of a gradient, before clipping.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a step")]
 pub(crate) enum GradientNorm {
     /// Itself.
     Known(f64),

@@ -66,7 +66,7 @@ pub(super) static TARGETS: [Target; 3] = [
             b"4294967296",
             b",",
         ],
-        repair: Some(mend_header_length),
+        repair: Some(|bytes| mend_header_length(bytes)),
     },
     Target {
         name: "experiment",
@@ -109,7 +109,7 @@ fn tiny() -> ModelConfig {
 }
 
 /// Has the first eight bytes say where the header ends: at the last brace before the numbers.
-fn mend_header_length(bytes: &mut Vec<u8>) {
+fn mend_header_length(bytes: &mut [u8]) {
     let end = bytes
         .windows(2)
         .rposition(|pair| pair == b"}}")
