@@ -277,6 +277,7 @@ impl Soak {
 
 impl End {
     fn is_done(&self) -> bool {
-        self.code == Some(0)
+        // Killed between its last word and its end, it has nothing left to do.
+        self.code == Some(0) || self.words.contains("has done all of its")
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use runtime::{Backend, Selected};
 use sde_core::Process;
-use training::{Checkpoint, LockedRun, RunFolder, Trainer, TrainingConfig};
+use training::{Checkpoint, LockedRun, RunFolder, Trainer, TrainingConfig, Watch};
 
 use self::watch::{Observer, Surroundings};
 use crate::allocator;
@@ -110,7 +110,10 @@ fn resume(args: &TrainArgs, root: &Path) -> Result<()> {
         })?),
     };
     let done = (checkpoint.as_ref()).map_or(0, |checkpoint| checkpoint.manifest().step);
-    if done >= config.training.steps {
+    let steps = config.training.steps;
+    // Killed while it drew its last picture: that is still to be done.
+    let lacks_its_picture = done == steps && !watch::sample_path(&folder, steps).exists();
+    if done >= steps && !lacks_its_picture {
         return Err(Fault::usage(format!(
             "{} has done all of its {done} steps",
             root.display()
@@ -243,6 +246,9 @@ impl Prepared {
         };
         let mut observer = Observer::new(surroundings, trainer.step_count());
         training::run(trainer, folder, &mut observer)?;
+        if !watch::sample_path(folder, self.config.training.steps).exists() {
+            observer.sample(trainer)?;
+        }
         drop(observer);
         summarise(&self.config, self.dataset.unit(), folder)
     }

@@ -167,6 +167,18 @@ fn a_run_that_was_killed_before_its_first_checkpoint_begins_anew_by_resuming() {
     );
 }
 
+#[test]
+fn a_run_that_was_killed_while_it_drew_its_last_picture_draws_it_by_resuming() {
+    let place = Place::with_run();
+    let picture = "runs/tiny/samples/step-00000006.png";
+    let before = place.read(picture);
+    let said = place.refused("train --resume runs/tiny", 2);
+    says(&said, &["has done all of its 6 steps"]);
+    fs::remove_file(place.path(picture)).unwrap();
+    place.run("train --resume runs/tiny --quiet").success();
+    assert_eq!(place.read(picture), before);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_second_process_on_one_run_is_refused_and_told_who_holds_it() {
