@@ -1,5 +1,4 @@
 //! Positions and velocities: the objective against `sde-core`'s, and a score that is known.
-#![allow(missing_docs)]
 
 use burn::tensor::{Device, Tensor, TensorData};
 use data::{PointSet, Source, Toy};

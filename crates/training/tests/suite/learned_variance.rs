@@ -1,5 +1,4 @@
 //! A variance that is learned, from its configuration to its bound.
-#![allow(missing_docs)]
 
 use burn::tensor::{Device, Tensor, TensorData};
 use data::Toy;

@@ -1,14 +1,13 @@
 //! The trainer, its checkpoints and the loop, on a small MLP and two moons.
-#![allow(missing_docs)]
 
 use std::fs;
 use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use data::{PointSet, Toy};
+use data::Toy;
 use score_net::{
-    MlpConfig, Model, ModelConfig, NetworkConfig, PreconditioningConfig, UNetConfig, VarianceKind,
+    Model, ModelConfig, NetworkConfig, PreconditioningConfig, UNetConfig, VarianceKind,
 };
 use sde_core::chains::{BetaSchedule, Ddpm};
 use sde_core::damped::{DampedLangevin, PhaseState, VelocityPrediction, VelocityScore};
@@ -18,49 +17,13 @@ use training::{
     run,
 };
 
-fn points() -> PointSet {
-    Toy::TwoMoons.sample(256, 0)
-}
-
-fn model() -> ModelConfig {
-    ModelConfig {
-        shape: [2, 1, 1],
-        network: NetworkConfig::Mlp(MlpConfig {
-            width: 32,
-            blocks: 2,
-            embedding: 16,
-            ..MlpConfig::default()
-        }),
-        preconditioning: PreconditioningConfig {
-            sigma_data: 1.0,
-            ..Default::default()
-        },
-    }
-}
+use crate::small::{self, model, points, trainer};
 
 fn config(steps: u64) -> TrainingConfig {
     TrainingConfig {
-        steps,
-        batch_size: 32,
-        warmup_steps: 10,
-        learning_rate: 1e-3,
-        ema_decay: 0.9,
-        log_every: 5,
         checkpoint_every: 10,
-        sample_every: 0,
-        ..Default::default()
+        ..small::config(steps)
     }
-}
-
-fn trainer(source: &PointSet, config: TrainingConfig) -> Trainer<'_> {
-    Trainer::new(
-        config,
-        SdeConfig::default(),
-        &model(),
-        source,
-        &Device::flex(),
-    )
-    .unwrap()
 }
 
 /// The model's answers on a fixed input: equal answers, equal weights.

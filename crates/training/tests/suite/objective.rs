@@ -1,5 +1,4 @@
 //! The objective against closed forms.
-#![allow(missing_docs)]
 
 use data::{Source, Toy};
 use sde_core::families::{Edm, VariancePreserving};

@@ -1,0 +1,11 @@
+//! The objectives against closed forms, the trainer and the loop, and what a run survives.
+#![allow(missing_docs)]
+
+mod checkpoints;
+mod failing;
+mod learned_variance;
+mod objective;
+mod pairs;
+mod resuming;
+mod small;
+mod trainer;
