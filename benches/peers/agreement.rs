@@ -11,8 +11,8 @@ use data::Source;
 use score_net::{Model, Network};
 use sde_core::noise::{Role, fill_standard_normal};
 use sde_core::{Marginal, Prediction, Sigma};
-use training::Objective;
 use training::objective::Batch;
+use training::{Draw, Objective};
 
 use crate::cases::Case;
 
@@ -108,7 +108,7 @@ fn draw(
     let sde = case.sde.build()?;
     let objective = Objective::new(case.training.objective, sde, prediction, sigma_data)?;
     let indices: Vec<_> = (0..batch).collect();
-    let drawn = objective.draw(source, &indices, SEED, 0, 0, indices.len() as u64)?;
+    let drawn = objective.draw(source, &indices, Draw::whole(SEED, 0, indices.len() as u64))?;
     let mut noise = vec![0.0; drawn.noisy.len()];
     let len = noise.len() / batch;
     for (sample, noise) in noise.chunks_exact_mut(len).enumerate() {

@@ -34,7 +34,7 @@ pub use checkpoint::{Checkpoint, CheckpointManifest};
 pub use config::{NotFinitePolicy, TrainingConfig};
 pub use error::TrainingError;
 pub use hybrid::HybridConfig;
-pub use objective::{Objective, ObjectiveConfig};
+pub use objective::{Draw, Objective, ObjectiveConfig};
 pub use pairs::PairObjective;
 pub use run::{Watch, run};
 pub use run_folder::{LockedRun, MetricsRecord, RunFolder};

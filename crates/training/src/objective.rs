@@ -102,6 +102,42 @@ pub struct Objective {
     hybrid: Option<Hybrid>,
 }
 
+/// Which part of which batch. Times and noise are functions of (seed, step, place in the whole batch) alone,
+/// stratified times of the whole batch's size as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// The seed.
+    pub seed: u64,
+    /// The step, counted from 0.
+    pub step: u64,
+    /// The place of the part's first sample in the whole batch.
+    pub first_sample: u64,
+    /// The size of the whole batch.
+    pub batch: u64,
+}
+
+impl Draw {
+    /// The whole batch of step `step`.
+    #[must_use]
+    pub fn whole(seed: u64, step: u64, batch: u64) -> Self {
+        Self {
+            seed,
+            step,
+            first_sample: 0,
+            batch,
+        }
+    }
+
+    /// What random flips and crops are functions of.
+    pub(crate) fn augmentation(self) -> AugmentationKey {
+        AugmentationKey {
+            seed: self.seed,
+            step: self.step,
+            first_sample: self.first_sample,
+        }
+    }
+}
+
 /// A batch to learn from: host arrays of `[batch, ...]` in row-major order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
@@ -221,9 +257,8 @@ impl Objective {
         weight * self.times().loss_factor(t)
     }
 
-    /// The batch of step `step`, or the part of it that begins with its sample `first_sample`, from
-    /// the samples of `source` at `indices`: the times and the noise are functions of (seed, step,
-    /// place in the whole batch) alone, stratified times of the whole batch's size `batch` as well.
+    /// The batch that `draw` names, or part of one, from the samples of `source` at `indices`. The times and the
+    /// noise are functions of `draw` alone.
     ///
     /// # Errors
     /// [`TrainingError::Data`] where a sample cannot be read.
@@ -231,19 +266,17 @@ impl Objective {
         &self,
         source: &dyn Source,
         indices: &[usize],
-        seed: u64,
-        step: u64,
-        first_sample: u64,
-        batch: u64,
+        draw: Draw,
     ) -> Result<Batch, TrainingError> {
-        let len: usize = source.sample_shape().iter().product();
-        let mut noisy = Vec::new();
-        let key = AugmentationKey {
+        let Draw {
             seed,
             step,
             first_sample,
-        };
-        source.write_augmented(indices, key, &mut noisy)?;
+            batch,
+        } = draw;
+        let len: usize = source.sample_shape().iter().product();
+        let mut noisy = Vec::new();
+        source.write_augmented(indices, draw.augmentation(), &mut noisy)?;
         let mut target = vec![0.0; noisy.len()];
         let distribution = self.times();
         let drawn = (first_sample..)

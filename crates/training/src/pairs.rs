@@ -3,14 +3,14 @@
 //!
 //! The coefficients are `sde-core`'s ([`sde_core::damped::VelocityObjective`]); here they meet data.
 
-use data::{AugmentationKey, Source};
+use data::Source;
 use rayon::prelude::*;
 use score_net::{ModelConfig, ModelError, PairInput, Preconditioning};
 use sde_core::Time;
 use sde_core::damped::{DampedLangevin, Matching, VelocityObjective};
 use sde_core::noise::{Role, fill_standard_normal};
 
-use crate::objective::Batch;
+use crate::objective::{Batch, Draw};
 use crate::{ObjectiveConfig, TrainingError, compatible};
 
 /// What is minimised for a process of positions and velocities: E_t λ(t) E‖s_θ(z_t, t) − ∇_v log p(z_t | x₀)‖².
@@ -65,9 +65,8 @@ impl PairObjective {
         Time(t_min + share * (self.process.t_max().0 - t_min))
     }
 
-    /// The batch of step `step`, or the part of it that begins with its sample `first_sample`, as
-    /// [`Objective::draw`](crate::Objective::draw) has it: positions and then velocities of each sample, the
-    /// target of the velocity alone.
+    /// The batch that `draw` names, or part of one, as [`Objective::draw`](crate::Objective::draw) has it: positions and
+    /// then velocities of each sample, the target of the velocity alone.
     ///
     /// # Errors
     /// [`TrainingError::Data`] where a sample cannot be read.
@@ -75,19 +74,17 @@ impl PairObjective {
         &self,
         source: &dyn Source,
         indices: &[usize],
-        seed: u64,
-        step: u64,
-        first_sample: u64,
-        batch: u64,
+        draw: Draw,
     ) -> Result<Batch, TrainingError> {
-        let len: usize = source.sample_shape().iter().product();
-        let mut data = Vec::new();
-        let key = AugmentationKey {
+        let Draw {
             seed,
             step,
             first_sample,
-        };
-        source.write_augmented(indices, key, &mut data)?;
+            batch,
+        } = draw;
+        let len: usize = source.sample_shape().iter().product();
+        let mut data = Vec::new();
+        source.write_augmented(indices, draw.augmentation(), &mut data)?;
         let times: Vec<Time> = (first_sample..)
             .take(indices.len())
             .map(|sample| self.time(seed, step, sample, batch))

@@ -4,7 +4,7 @@ use data::Source;
 use score_net::ModelConfig;
 use sde_core::{AffineSde, ProcessConfig, Time};
 
-use crate::objective::Batch;
+use crate::objective::{Batch, Draw};
 use crate::{Objective, ObjectiveConfig, PairObjective, TrainingError};
 
 /// An objective under a process of either kind.
@@ -33,7 +33,7 @@ impl Task {
         })
     }
 
-    /// The batch of step `step`, or a part of it, see [`Objective::draw`].
+    /// The batch that `draw` names, or part of one, see [`Objective::draw`].
     ///
     /// # Errors
     /// [`TrainingError::Data`] where a sample cannot be read.
@@ -41,18 +41,11 @@ impl Task {
         &self,
         source: &dyn Source,
         indices: &[usize],
-        seed: u64,
-        step: u64,
-        first_sample: u64,
-        batch: u64,
+        draw: Draw,
     ) -> Result<Batch, TrainingError> {
         match self {
-            Self::Positions(objective) => {
-                objective.draw(source, indices, seed, step, first_sample, batch)
-            }
-            Self::Pairs(objective) => {
-                objective.draw(source, indices, seed, step, first_sample, batch)
-            }
+            Self::Positions(objective) => objective.draw(source, indices, draw),
+            Self::Pairs(objective) => objective.draw(source, indices, draw),
         }
     }
 

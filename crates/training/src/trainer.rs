@@ -11,6 +11,7 @@ use tracing::trace_span;
 
 use crate::checkpoint::{Weights, paths};
 use crate::gradient::{Part, gradient};
+use crate::objective::Draw;
 use crate::optimizer::{GradientNorm, Optimizer, Refused, Schedule};
 use crate::progress::{Means, Progress};
 use crate::shards::Shards;
@@ -217,13 +218,14 @@ impl<'a> Trainer<'a> {
     /// would take the same time from the same cores.
     fn part(&self, range: Range<usize>) -> Result<Part, TrainingError> {
         let _span = trace_span!(target: "profile::phase", "part").entered();
-        let (seed, first) = (self.config.seed, range.start as u64);
-        let (indices, whole) = (&self.indices[range], self.indices.len() as u64);
-        let draw = || {
-            let task = &self.task;
-            task.draw(self.source, indices, seed, self.step, first, whole)
+        let draw = Draw {
+            seed: self.config.seed,
+            step: self.step,
+            first_sample: range.start as u64,
+            batch: self.indices.len() as u64,
         };
-        let mut batch = trace_span!(target: "profile::phase", "draw").in_scope(draw)?;
+        let mut batch = trace_span!(target: "profile::phase", "draw")
+            .in_scope(|| self.task.draw(self.source, &self.indices[range], draw))?;
         if let Some((uncertainty, sde)) = self.uncertainty.as_ref().zip(self.task.sde()) {
             for (weight, &t) in batch.weights.iter_mut().zip(&batch.times) {
                 *weight *= (-uncertainty.at(sde, t)).exp() as f32;

@@ -8,6 +8,7 @@ use sde_core::chains::{BetaSchedule, Ddpm};
 use sde_core::noise::{Role, fill_standard_normal};
 
 use super::*;
+use crate::Draw;
 use crate::gradient::gradient;
 use crate::{Objective, ObjectiveConfig};
 
@@ -214,7 +215,9 @@ fn the_loss_of_a_batch_is_the_hybrid_objective_of_the_theory() {
     let sde = SdeConfig::Ddpm(chain(steps));
     let objective = Objective::of_model(config, sde, &model).unwrap();
     let indices: Vec<usize> = (0..32).collect();
-    let batch = objective.draw(&points, &indices, 3, 0, 0, 32).unwrap();
+    let batch = objective
+        .draw(&points, &indices, Draw::whole(3, 0, 32))
+        .unwrap();
     // Every step is drawn, at the chain's own times.
     let chain = chain(steps).chain().unwrap();
     let drawn: Vec<StepIndex> = batch.times.iter().map(|&t| chain.step_at(t)).collect();

@@ -4,7 +4,7 @@ use data::{Source, Toy};
 use sde_core::families::{Edm, VariancePreserving};
 use sde_core::{AffineSde, Prediction, SdeConfig, Sigma, Time};
 use training::objective::Batch;
-use training::{Objective, ObjectiveConfig, TimeSampler, Weighting};
+use training::{Draw, Objective, ObjectiveConfig, TimeSampler, Weighting};
 
 fn objective(sde: SdeConfig, prediction: Prediction, config: ObjectiveConfig) -> Objective {
     Objective::new(config, sde.build().unwrap(), prediction, 0.5).unwrap()
@@ -139,7 +139,11 @@ fn a_batch_is_a_function_of_seed_and_step_and_holds_x_t_and_its_target() {
     let vp = VariancePreserving::default();
     let objective = objective(SdeConfig::Vp(vp), Prediction::V, ObjectiveConfig::default());
     let indices: Vec<usize> = (0..16).collect();
-    let draw = |seed, step| objective.draw(&points, &indices, seed, step, 0, 1).unwrap();
+    let draw = |seed, step| {
+        objective
+            .draw(&points, &indices, Draw::whole(seed, step, 1))
+            .unwrap()
+    };
     let batch = draw(5, 9);
     assert_eq!(batch, draw(5, 9));
     assert_ne!(batch.noisy, draw(5, 10).noisy);
@@ -173,13 +177,14 @@ fn drawn_in_parts(config: ObjectiveConfig) {
     let objective = objective(SdeConfig::default(), Prediction::V, config);
     let indices: Vec<usize> = (0..16).map(|i| (i * 37) % 64).collect();
     let whole = objective
-        .draw(&points, &indices, 5, 9, 0, indices.len() as u64)
+        .draw(&points, &indices, Draw::whole(5, 9, indices.len() as u64))
         .unwrap();
     let part = |range: std::ops::Range<usize>| {
-        let (first, whole) = (range.start as u64, indices.len() as u64);
-        objective
-            .draw(&points, &indices[range.clone()], 5, 9, first, whole)
-            .unwrap()
+        let draw = Draw {
+            first_sample: range.start as u64,
+            ..Draw::whole(5, 9, indices.len() as u64)
+        };
+        objective.draw(&points, &indices[range], draw).unwrap()
     };
     let mut parts = [part(11..16), part(0..3), part(3..11)];
     parts.rotate_left(1);
@@ -234,7 +239,7 @@ fn stratified_times_of_a_batch_are_spread_evenly() {
     let indices: Vec<usize> = (0..16).collect();
     for step in 0..20 {
         let mut times: Vec<f64> = objective
-            .draw(&points, &indices, 1, step, 0, 16)
+            .draw(&points, &indices, Draw::whole(1, step, 16))
             .unwrap()
             .times
             .iter()

@@ -12,7 +12,7 @@ use sde_core::noise::{CounterNoise, Noise, Role};
 use sde_core::worlds::GaussianMixture;
 use sde_core::{SdeConfig, StepIndex, Time};
 use training::{
-    HybridConfig, ObjectiveConfig, PairObjective, Task, TimeSampler, Trainer, TrainingConfig,
+    Draw, HybridConfig, ObjectiveConfig, PairObjective, Task, TimeSampler, Trainer, TrainingConfig,
     UncertaintyConfig, Weighting,
 };
 
@@ -52,14 +52,25 @@ fn a_batch_is_the_examples_of_the_theory() {
             };
             let model = model(Some(prediction));
             let objective = PairObjective::new(config, process, &model).unwrap();
-            let batch = objective.draw(&points, &indices, 3, 7, 0, 20).unwrap();
+            let batch = objective
+                .draw(&points, &indices, Draw::whole(3, 7, 20))
+                .unwrap();
             assert_eq!(
                 batch,
-                objective.draw(&points, &indices, 3, 7, 0, 20).unwrap()
+                objective
+                    .draw(&points, &indices, Draw::whole(3, 7, 20))
+                    .unwrap()
             );
             // The second part of it is drawn as the whole is.
             let part = objective
-                .draw(&points, &indices[12..], 3, 7, 12, 20)
+                .draw(
+                    &points,
+                    &indices[12..],
+                    Draw {
+                        first_sample: 12,
+                        ..Draw::whole(3, 7, 20)
+                    },
+                )
                 .unwrap();
             assert_eq!(part.noisy, batch.noisy[12 * 4..]);
             assert_eq!(part.times, batch.times[12..]);

@@ -26,7 +26,7 @@ fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is() {
         assert!(
-            start.elapsed() < Duration::from_secs(60),
+            start.elapsed() < Duration::from_secs(300),
             "{what} did not come"
         );
         std::thread::sleep(Duration::from_millis(5));
