@@ -8,6 +8,7 @@ mod images;
 mod learned_variance;
 mod measures;
 mod measures_more;
+mod other_data;
 mod place;
 mod training;
 mod verbs;

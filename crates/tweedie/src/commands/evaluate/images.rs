@@ -134,8 +134,8 @@ impl<'a> Images<'a> {
             ),
             None => format!(
                 "Distances{scale}, are to {reference} training {unit}; beside them those of {others} other \
-                 training {unit}.\nNothing was held out, so a model that has learned the data by heart \
-                 looks as good as one that\nhas not: --against PATH names other data."
+                 training {unit}.\nNothing was held out, so these distances do not tell a model that learned the \
+                 data by heart\nfrom one that draws new ones: --against PATH names other data."
             ),
         };
         if others < samples {
