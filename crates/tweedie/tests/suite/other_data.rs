@@ -1,11 +1,13 @@
 //! Data of one's own, in colour: from files to a model, its samples and what is measured of them.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 
 use image::{Rgb, RgbImage};
-use ndarray::{Array3, Array4, ArrayD, Axis, s};
-use ndarray_npy::{NpzWriter, WriteNpyExt, read_npy};
+use ndarray::{Array1, Array3, Array4, s};
+use ndarray_npy::{WriteNpyExt, read_npy};
 use serde_json::Value;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::place::{Place, of_repository, says};
 
@@ -63,7 +65,7 @@ fn png(place: &Place, name: &str, pixels: &Array3<u8>) {
         let channel = |channel| pixels[[y as usize, x as usize, channel]];
         Rgb([channel(0), channel(1), channel(2)])
     });
-    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut bytes = Cursor::new(Vec::new());
     picture
         .write_to(&mut bytes, image::ImageFormat::Png)
         .unwrap();
@@ -101,6 +103,24 @@ fn with_run() -> Place {
     let place = with_pictures();
     place.run("train --config colours.toml --quiet").success();
     place
+}
+
+fn npy(array: &impl WriteNpyExt) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    array.write_npy(&mut bytes).unwrap();
+    bytes
+}
+
+/// An archive of arrays, as `numpy.savez` writes it.
+fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in arrays {
+        let stored =
+            SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        archive.start_file(format!("{name}.npy"), stored).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
 }
 
 fn number(value: &Value) -> f64 {
@@ -238,13 +258,11 @@ fn training_pictures_are_found_out_as_copies_and_lie_where_the_data_do() {
 
     // The same pictures as other programs write them: bytes with channels last, and classes beside them.
     let bytes = array(0, 12);
-    let mut archive = Vec::new();
-    let mut npz = NpzWriter::new(std::io::Cursor::new(&mut archive));
-    npz.add_array("arr_0", &bytes).unwrap();
-    npz.add_array("arr_1", &ArrayD::<i64>::zeros(vec![36]))
-        .unwrap();
-    npz.finish().unwrap();
-    place.write("drawn.npz", archive);
+    let classes = npy(&Array1::<i64>::zeros(36));
+    place.write(
+        "drawn.npz",
+        npz(&[("arr_0", npy(&bytes)), ("arr_1", classes)]),
+    );
     let (_, of_archive) = measured("drawn.npz", "--against kept");
     assert_eq!(of_archive["results"], found["results"]);
     let floats = bytes
@@ -252,9 +270,7 @@ fn training_pictures_are_found_out_as_copies_and_lie_where_the_data_do() {
         .permuted_axes([0, 3, 1, 2])
         .as_standard_layout()
         .into_owned();
-    let mut file = Vec::new();
-    floats.write_npy(&mut file).unwrap();
-    place.write("drawn.npy", file);
+    place.write("drawn.npy", npy(&floats));
     let (_, of_floats) = measured("drawn.npy", "--against drawn.npz");
     assert_eq!(value(&of_floats, "sliced_wasserstein", "samples"), 0.0);
 
@@ -333,9 +349,7 @@ fn solvers_are_compared_and_likelihoods_found_on_pictures() {
 fn data_that_do_not_fit_the_run_are_refused_by_name() {
     let place = with_run();
     let small = Array4::<u8>::zeros((5, 7, 9, 3));
-    let mut file = Vec::new();
-    small.write_npy(&mut file).unwrap();
-    place.write("small.npy", file);
+    place.write("small.npy", npy(&small));
     for line in [
         "evaluate --images small.npy",
         "evaluate --against small.npy",
@@ -374,7 +388,7 @@ fn a_set_with_a_test_part_is_measured_against_it() {
     }
     place.write("cifar/batches.meta.txt", names);
     let record = |seed: usize| {
-        let pixel = |n: usize| ((n * n / 7 + 31 * seed * (1 + n / 1024)) % 256) as u8;
+        let pixel = move |n: usize| ((n * n / 7 + 31 * seed * (1 + n / 1024)) % 256) as u8;
         let label = (seed % 10) as u8;
         std::iter::once(label).chain((0..3072).map(pixel))
     };
@@ -420,14 +434,8 @@ fn a_set_with_a_test_part_is_measured_against_it() {
 fn arrays_of_pictures_train_as_the_folder_of_them_does() {
     let place = with_pictures();
     let pictures = array(0, 12);
-    let mut file = Vec::new();
-    pictures.write_npy(&mut file).unwrap();
-    place.write("pictures.npy", file);
-    let mut archive = Vec::new();
-    let mut npz = NpzWriter::new(std::io::Cursor::new(&mut archive));
-    npz.add_array("x", &pictures).unwrap();
-    npz.finish().unwrap();
-    place.write("pictures.npz", archive);
+    place.write("pictures.npy", npy(&pictures));
+    place.write("pictures.npz", npz(&[("x", npy(&pictures))]));
     experiment(
         &place,
         "npy",
@@ -454,10 +462,7 @@ fn arrays_of_pictures_train_as_the_folder_of_them_does() {
     }
     // And grey ones.
     let grey = pictures.slice(s![.., .., .., 0]).to_owned();
-    assert_eq!(grey.len_of(Axis(0)), 36);
-    let mut file = Vec::new();
-    grey.write_npy(&mut file).unwrap();
-    place.write("grey.npy", file);
+    place.write("grey.npy", npy(&grey));
     experiment(&place, "grey", "kind = \"npy\"\npath = \"grey.npy\"");
     place.run("train --config grey.toml --quiet").success();
     let line = "evaluate --samples 10 --replicates 10 --neighbours 2 --out g.json";
