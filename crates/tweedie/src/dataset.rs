@@ -5,7 +5,7 @@ mod at_path;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use data::{DataError, EpochOrder, Prefetched, Source, Split};
+use data::{EpochOrder, Prefetched, Source, Split};
 use ndarray::{Array2, Array4};
 
 use crate::config::DataConfig;
@@ -75,7 +75,8 @@ impl Dataset {
 
     /// The first `count` samples, `[N, C, H, W]`, or all if there are fewer.
     pub fn first(&self, count: usize) -> Result<Array4<f32>> {
-        Ok(first_of(self.source(), count)?)
+        let places: Vec<usize> = (0..count.min(self.source.len())).collect();
+        self.at(&places)
     }
 
     /// The places of `count` samples drawn without replacement, or of all if there are fewer: the first of a
@@ -89,26 +90,16 @@ impl Dataset {
 
     /// The samples at these places, `[N, C, H, W]`.
     pub fn at(&self, places: &[usize]) -> Result<Array4<f32>> {
-        Ok(samples_of(self.source(), places)?)
+        let mut values = Vec::new();
+        self.source.write_samples(places, &mut values)?;
+        let [channels, height, width] = self.source.sample_shape();
+        let shape = (places.len(), channels, height, width);
+        Ok(Array4::from_shape_vec(shape, values).expect("a source writes samples of its shape"))
     }
 }
 
 /// The seed of [`Dataset::some`].
 const CHOICE: u64 = 0;
-
-/// The first `count` samples of a set, `[N, C, H, W]`, or all if there are fewer.
-fn first_of(source: &dyn Source, count: usize) -> Result<Array4<f32>, DataError> {
-    let places: Vec<usize> = (0..count.min(source.len())).collect();
-    samples_of(source, &places)
-}
-
-fn samples_of(source: &dyn Source, places: &[usize]) -> Result<Array4<f32>, DataError> {
-    let mut values = Vec::new();
-    source.write_samples(places, &mut values)?;
-    let [channels, height, width] = source.sample_shape();
-    let shape = (places.len(), channels, height, width);
-    Ok(Array4::from_shape_vec(shape, values).expect("a source writes samples of its shape"))
-}
 
 /// The part of a set that its publishers set aside for tests; none of other sets.
 pub fn test_part(config: &DataConfig) -> Option<DataConfig> {

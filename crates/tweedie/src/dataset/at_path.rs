@@ -5,12 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use data::folder::{Channels, Size};
-use data::npy::{ArrayImages, Layout, NpyArray, read, read_npz};
-use data::{DataError, ImageFolderConfig, Source};
-use ndarray::{Array4, Axis, Ix4, Slice};
+use data::npy::{ArrayImages, Layout, read, read_npz};
+use data::{ArraySet, DataError, ImageFolderConfig, Source};
+use ndarray::{Array4, Ix4};
 use toml::{Table, Value};
 
-use super::{Dataset, first_of};
+use super::Dataset;
 use crate::config::{Base, DataConfig};
 use crate::failure::Fault;
 
@@ -31,6 +31,10 @@ pub fn held_out_at(path: &Path, like: &DataConfig, shape: [usize; 3]) -> Result<
             size: Some(Size::Rectangle([height, width])),
             ..folder(path, channels)
         }),
+        ("npy" | "npz", _) => {
+            let source = array_at(path, shape).with_context(|| unusable(path))?;
+            return fitting(path, source, shape);
+        }
         (kind, _) => {
             let mut section = section(path)?;
             if matches!(kind, "mnist" | "cifar10" | "cifar100") {
@@ -39,15 +43,8 @@ pub fn held_out_at(path: &Path, like: &DataConfig, shape: [usize; 3]) -> Result<
             Base::data(&section).load(&[])?.data
         }
     };
-    let source = (config.open()).with_context(|| {
-        let fault = format!("the data at {} cannot be used", path.display());
-        Fault::failed(fault).hint("`tweedie data check PATH` looks at each of its samples")
-    })?;
-    let found = source.sample_shape();
-    if found != shape {
-        return Err(other_shape(path, &found, shape));
-    }
-    Ok(Dataset::of(source))
+    let source = config.open().with_context(|| unusable(path))?;
+    fitting(path, source, shape)
 }
 
 /// The first `most` samples in what another program wrote, of `shape`: an array in NumPy's npy or npz, or
@@ -55,36 +52,35 @@ pub fn held_out_at(path: &Path, like: &DataConfig, shape: [usize; 3]) -> Result<
 ///
 /// Floats are taken as they are; bytes are pixels.
 pub fn samples_at(path: &Path, shape: [usize; 3], most: usize) -> Result<Array4<f32>> {
-    let samples = match kind(path)? {
-        "npy" => read(path).and_then(|array| of_array(path, array, shape, most)),
-        "npz" => member(path).and_then(|array| of_array(path, array, shape, most)),
-        "image-folder" => {
-            let config = DataConfig::ImageFolder(folder(path, shape[0]));
-            config.open().and_then(|source| first_of(&*source, most))
-        }
-        _ => {
-            let config = Base::data(&section(path)?).load(&[])?.data;
-            config.open().and_then(|source| first_of(&*source, most))
-        }
+    let source = match kind(path)? {
+        "npy" | "npz" => array_at(path, shape),
+        "image-folder" => DataConfig::ImageFolder(folder(path, shape[0])).open(),
+        _ => Base::data(&section(path)?).load(&[])?.data.open(),
     };
-    let samples = samples.with_context(|| {
-        Fault::failed(format!("the samples at {} cannot be used", path.display())).hint(
-            "name a folder of pictures of one size, or an array of numpy.save or numpy.savez: float32 of \
-             shape [N, C, H, W], or uint8 of shape [N, H, W, C]",
-        )
-    })?;
-    match samples.shape() {
-        [_, found @ ..] if found == shape => Ok(samples),
-        found => Err(other_shape(path, found, shape)),
-    }
+    let source = source.with_context(|| unusable(path))?;
+    fitting(path, source, shape)?.first(most)
 }
 
-fn other_shape(path: &Path, found: &[usize], [c, h, w]: [usize; 3]) -> anyhow::Error {
-    let path = path.display();
-    Fault::failed(format!(
-        "{path}: the array has shape {found:?}, but samples of this run are [N, {c}, {h}, {w}]"
+fn unusable(path: &Path) -> Fault {
+    Fault::failed(format!("the samples at {} cannot be used", path.display())).hint(
+        "name a folder of pictures of one size, or an array of numpy.save or numpy.savez: float32 of \
+         shape [N, C, H, W], or uint8 of shape [N, H, W, C]",
+    )
+}
+
+/// The set, if its samples are of `shape`.
+fn fitting(path: &Path, source: Box<dyn Source>, shape: [usize; 3]) -> Result<Dataset> {
+    let ([c, h, w], [channels, height, width]) = (shape, source.sample_shape());
+    if [channels, height, width] == shape {
+        return Ok(Dataset::of(source));
+    }
+    Err(Fault::failed(format!(
+        "{}: the data have shape [{}, {channels}, {height}, {width}], but samples of this run are \
+         [N, {c}, {h}, {w}]",
+        path.display(),
+        source.len(),
     ))
-    .into()
+    .into())
 }
 
 /// Pictures as they are; none is kept, for none is read twice.
@@ -99,38 +95,35 @@ fn folder(path: &Path, channels: usize) -> ImageFolderConfig {
     }
 }
 
-/// The one array of an archive, or else NumPy's first: samples with their classes beside them are usually
-/// `arr_0` and `arr_1`.
-fn member(path: &Path) -> Result<NpyArray, DataError> {
-    read_npz(path, None).or_else(|error| read_npz(path, Some("arr_0")).map_err(|_| error))
-}
-
-fn of_array(
-    path: &Path,
-    array: NpyArray,
-    [c, h, w]: [usize; 3],
-    most: usize,
-) -> Result<Array4<f32>, DataError> {
-    let layout = match array.shape() {
-        [_, rest @ ..] if rest == [c, h, w] => Some(Layout::Nchw),
-        [_, rest @ ..] if rest == [h, w, c] => Some(Layout::Nhwc),
-        _ => None,
+/// The samples in an npy file, or in the one array of an archive, or else in NumPy's first: samples with their
+/// classes beside them are usually `arr_0` and `arr_1`.
+fn array_at(path: &Path, [c, h, w]: [usize; 3]) -> Result<Box<dyn Source>, DataError> {
+    let array = match path.extension() {
+        Some(ending) if ending == "npz" => read_npz(path, None)
+            .or_else(|error| read_npz(path, Some("arr_0")).map_err(|_| error))?,
+        _ => read(path)?,
+    };
+    let rest = array.shape().get(1..).unwrap_or_default();
+    // Where both would do, floats have their channels first, and bytes last.
+    let layout = match (rest == [c, h, w], rest == [h, w, c]) {
+        (true, true) if array.holds_bytes() => Some(Layout::Nhwc),
+        (true, _) => Some(Layout::Nchw),
+        (false, true) => Some(Layout::Nhwc),
+        (false, false) => None,
     };
     if array.holds_bytes() || array.shape().len() != 4 {
-        return match ArrayImages::new(path, array, None, layout)? {
-            ArrayImages::Bytes(set) => first_of(&set, most),
-            ArrayImages::Floats(set) => first_of(&set, most),
-        };
+        return Ok(match ArrayImages::new(path, array, None, layout)? {
+            ArrayImages::Bytes(set) => Box::new(set),
+            ArrayImages::Floats(set) => Box::new(set),
+        });
     }
     let floats = array.into_floats()?.into_dimensionality::<Ix4>();
     let floats = floats.expect("there are four axes");
-    let floats = match layout {
+    let values = match layout {
         Some(Layout::Nhwc) => floats.permuted_axes([0, 3, 1, 2]),
         _ => floats,
     };
-    let some = Slice::from(..most.min(floats.len_of(Axis(0))));
-    let some = floats.slice_axis(Axis(0), some);
-    Ok(some.as_standard_layout().into_owned())
+    Ok(Box::new(ArraySet::new(values, None)?))
 }
 
 /// The section `data` of a set that is known by its path alone.
