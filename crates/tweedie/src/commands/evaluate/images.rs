@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use evaluation::{Coordinate, Memorisation, Points};
-use ndarray::{Array2, Array4, ArrayView2, Axis, s};
+use ndarray::{Array2, Array4, ArrayView2, ArrayView4, Axis, s};
 
 use super::asked::{Asked, observed};
 use super::neighbours::{ABOUT_COPIES, Near, neighbours_json, picture};
@@ -66,19 +66,23 @@ impl<'a> Images<'a> {
         .into())
     }
 
-    /// Distances of the two sets, in pixels and in features.
-    fn distances(&self, report: &mut Report, sets: [&Array4<f32>; 3]) -> Result<()> {
-        let bootstrap = &self.asked.bootstrap;
-        let [samples, reference, others] = sets.map(precise);
+    /// Distances of samples and of other data to the reference, in pixels and in features.
+    fn distances(&self, report: &mut Report, sets: [ArrayView4<'_, f32>; 3]) -> Result<()> {
+        let (bootstrap, [samples, reference, others]) = (&self.asked.bootstrap, sets);
+        // One set beside the reference: in double precision they are large.
+        let reference = precise(reference);
+        let distance = |set| sliced_wasserstein_figure(&precise(set), &reference, bootstrap);
         report.add(
             format!("sliced Wasserstein distance ({})", self.space()),
             "sliced_wasserstein",
             Style::Number,
-            sliced_wasserstein_figure(&samples, &reference, bootstrap)?,
-            Some(sliced_wasserstein_figure(&others, &reference, bootstrap)?),
+            distance(samples)?,
+            Some(distance(others)?),
         );
+        drop(reference);
         let Some(network) = &self.asked.features else {
             if self.asked.precision_recall {
+                let [samples, reference, others] = sets.map(|set| flat(set, |value| value));
                 let compared = Compared {
                     samples: samples.view(),
                     data: others.view(),
@@ -89,8 +93,7 @@ impl<'a> Images<'a> {
             }
             return Ok(());
         };
-        let features =
-            |images: &Array4<f32>| observed(|observe| network.features(images.view(), observe));
+        let features = |images| observed(|observe| network.features(images, observe));
         let [samples, reference, others] = sets.map(features);
         let (samples, reference, others) = (samples?, reference?, others?);
         let compared = Compared {
@@ -154,7 +157,7 @@ impl<'a> Images<'a> {
         let train = self.stored.train.first(usize::MAX)?;
         let apart = Apart::new(&self.stored, samples.len_of(Axis(0)))?;
         let sets = [samples, &train, &apart.values];
-        let pixels = sets.map(|set| flat(set, |value| value));
+        let pixels = sets.map(|set| flat(set.view(), |value| value));
         let found = self.near(self.space(), &pixels, &apart, k, report)?;
         let drawable = self.stored.images() && matches!(train.dim().1, 1 | 3);
         let picture = match drawable {
@@ -265,7 +268,8 @@ impl Measure for Images<'_> {
         let compared = sets.as_many(&all);
         let mut report = Report::new("training data");
         report.note(self.about(&sets, count));
-        self.distances(&mut report, [&compared, &sets.reference, &sets.others])?;
+        let (reference, others) = (sets.reference.view(), sets.others.view());
+        self.distances(&mut report, [compared, reference, others])?;
         let neighbours = match self.asked.neighbours {
             Some(k) => Some(self.neighbours(k, &all, &mut report)?),
             None => None,

@@ -5,7 +5,7 @@ use evaluation::{
     Bootstrap, Coordinate, ManifoldOptions, frechet_interval, precision_recall,
     sliced_wasserstein_interval,
 };
-use ndarray::{Array2, Array4, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayView4};
 
 use super::asked::observed;
 use super::report::{Figure, Report, Style};
@@ -91,7 +91,7 @@ pub fn sliced_wasserstein_figure(
 }
 
 /// States as points of their space, one a row.
-pub fn flat<A: Copy>(states: &Array4<f32>, coordinate: impl Fn(f32) -> A) -> Array2<A> {
+pub fn flat<A>(states: ArrayView4<'_, f32>, coordinate: impl Fn(f32) -> A) -> Array2<A> {
     let (count, channels, height, width) = states.dim();
     let values = states.iter().map(|&value| coordinate(value)).collect();
     Array2::from_shape_vec((count, channels * height * width), values).expect("a state is a row")

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ndarray::{Array2, Array4, Axis, Slice};
+use ndarray::{Array2, Array4, ArrayView4, Axis, Slice};
 
 use super::spaces::flat;
 use crate::config::DataConfig;
@@ -104,9 +104,9 @@ impl Stored {
 
 impl Sets {
     /// The first samples, as many as there are of the data for the second column.
-    pub fn as_many(&self, samples: &Array4<f32>) -> Array4<f32> {
+    pub fn as_many<'a>(&self, samples: &'a Array4<f32>) -> ArrayView4<'a, f32> {
         let count = self.others.len_of(Axis(0)).min(samples.len_of(Axis(0)));
-        samples.slice_axis(Axis(0), Slice::from(..count)).to_owned()
+        samples.slice_axis(Axis(0), Slice::from(..count))
     }
 }
 
@@ -114,6 +114,6 @@ impl Sets {
 const FEWEST: usize = 4;
 
 /// States as points in double precision.
-pub fn precise(states: &Array4<f32>) -> Array2<f64> {
+pub fn precise(states: ArrayView4<'_, f32>) -> Array2<f64> {
     flat(states, f64::from)
 }

@@ -104,7 +104,8 @@ impl<'a> Space<'a> {
         let part = self.samples.nrows().min(digits.test.len() / 2);
         let train = first(&digits.train, usize::MAX);
         let test = first(&digits.test, usize::MAX);
-        let pixels = [images, &train, &test].map(|set| flat(set, |pixel| pixel.clamp(-1.0, 1.0)));
+        let pixels =
+            [images, &train, &test].map(|set| flat(set.view(), |pixel| pixel.clamp(-1.0, 1.0)));
         let [samples, training, test] = pixels.each_ref().map(|set| set.view());
         let found = self.memorisation(report, "pixels", [samples, training, test], part, k)?;
         let picture = picture(images, &train, &found)?;

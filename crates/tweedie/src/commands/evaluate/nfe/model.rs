@@ -35,8 +35,18 @@ enum Judged {
     Digits(Box<Digits>, [f64; 2]),
     /// By fresh points, with the distance of other fresh points.
     Points(Array2<f64>, f64),
-    /// By images that lie in files, with the distance of training images.
-    Stored(Stored, Sets, f64),
+    /// By images that lie in files.
+    Images(Box<OfImages>),
+}
+
+/// Images that samples are compared with.
+struct OfImages {
+    stored: Stored,
+    sets: Sets,
+    /// Those of `sets`, as points.
+    reference: Array2<f64>,
+    /// The distance of training images.
+    floor: f64,
 }
 
 impl Trained {
@@ -74,9 +84,13 @@ impl Trained {
             other => {
                 let stored = Stored::open(other, None)?;
                 let sets = stored.sets(count)?;
-                let (others, reference) = (precise(&sets.others), precise(&sets.reference));
-                let floor = distance(&others, &reference)?;
-                Judged::Stored(stored, sets, floor)
+                let reference = precise(sets.reference.view());
+                Judged::Images(Box::new(OfImages {
+                    floor: distance(&precise(sets.others.view()), &reference)?,
+                    reference,
+                    stored,
+                    sets,
+                }))
             }
         };
         Ok(Self {
@@ -145,13 +159,13 @@ impl Subject for Trained {
                 title: "sliced Wasserstein distance".into(),
                 floor: Some(*floor),
             }],
-            Judged::Stored(stored, _, floor) => vec![Measured {
+            Judged::Images(images) => vec![Measured {
                 key: "sliced_wasserstein",
-                title: match stored.images() {
+                title: match images.stored.images() {
                     true => "sliced Wasserstein distance, pixels".into(),
                     false => "sliced Wasserstein distance".into(),
                 },
-                floor: Some(*floor),
+                floor: Some(images.floor),
             }],
         }
     }
@@ -164,12 +178,12 @@ impl Subject for Trained {
                 vec![Some(distance), Some(unreadable)]
             }
             Judged::Points(reference, _) => {
-                vec![Some(distance(&precise(&drawn.values), reference)?)]
+                vec![Some(distance(&precise(drawn.values.view()), reference)?)]
             }
-            Judged::Stored(stored, sets, _) => {
-                let samples = sets.as_many(&stored.as_saved(&drawn.values));
-                let reference = precise(&sets.reference);
-                vec![Some(distance(&precise(&samples), &reference)?)]
+            Judged::Images(images) => {
+                let samples = images.stored.as_saved(&drawn.values);
+                let samples = precise(images.sets.as_many(&samples));
+                vec![Some(distance(&samples, &images.reference)?)]
             }
         };
         Ok(Outcome {
