@@ -174,6 +174,6 @@ fn kind(path: &Path) -> Result<&'static str, Fault> {
             "{}: what this is cannot be told from its name",
             path.display()
         ))
-        .hint("name a folder of pictures, or an npy, npz or IDX file; --config takes any other")),
+        .hint("name a folder of pictures, or an npy, npz or IDX file")),
     }
 }

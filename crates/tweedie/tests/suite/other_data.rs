@@ -8,7 +8,7 @@ use ndarray_npy::read_npy;
 use serde_json::Value;
 
 use crate::colours::{array, experiment, folders, npy, npz, with_pictures, with_run};
-use crate::place::{Place, of_repository, says};
+use crate::place::{Place, says};
 
 fn said(place: &Place, line: &str) -> String {
     let assert = place.run(line).success();
@@ -182,7 +182,7 @@ fn training_pictures_are_found_out_as_copies_and_lie_where_the_data_do() {
 fn pictures_are_compared_in_the_features_of_a_network() {
     let place = with_run();
     folders(&place, "kept", 12, 6);
-    let network = of_repository("crates/evaluation/tests/onnx/colour.onnx");
+    let network = crate::place::of_repository("crates/evaluation/tests/onnx/colour.onnx");
     let line = format!(
         "evaluate --images pictures --against kept --replicates 20 --precision-recall --neighbours 2 \
          --features {} --out o.json",

@@ -89,7 +89,9 @@ impl<'a> Images<'a> {
                 };
                 let space = Some(self.space());
                 add_precision_recall(report, space, &compared, reference.view(), bootstrap)?;
-                report.note(self.about_precision(self.space()));
+                if self.stored.images() {
+                    report.note(self.about_precision("pixels"));
+                }
             }
             return Ok(());
         };
@@ -110,12 +112,12 @@ impl<'a> Images<'a> {
     }
 
     fn about_precision(&self, space: &str) -> String {
-        let warning = match (&self.asked.features, self.stored.images()) {
-            (None, true) => {
+        let warning = match &self.asked.features {
+            None => {
                 ": of images that says little, for those near\nin pixels need not be alike; \
                  --features FILE.onnx takes them in features"
             }
-            _ => "",
+            Some(_) => "",
         };
         format!(
             "Precision and recall (k = 3), density and coverage (k = 5) are in {space}{warning}."
@@ -127,16 +129,16 @@ impl<'a> Images<'a> {
         let count = |set: &Array4<f32>| set.len_of(Axis(0));
         let (reference, others) = (count(&sets.reference), count(&sets.others));
         let scale = match self.stored.images() {
-            true => ", of pixels from -1 to 1",
+            true => ", of pixels from -1 to 1,",
             false => "",
         };
         let mut text = match &self.stored.held_out {
             Some(HeldOut { name, .. }) => format!(
-                "Distances{scale}, are to {reference} {unit} of {name}; beside them those of {others} \
+                "Distances{scale} are to {reference} {unit} of {name}; beside them those of {others} \
                  training {unit}."
             ),
             None => format!(
-                "Distances{scale}, are to {reference} training {unit}; beside them those of {others} other \
+                "Distances{scale} are to {reference} training {unit}; beside them those of {others} other \
                  training {unit}.\nNothing was held out, so these distances do not tell a model that learned the \
                  data by heart\nfrom one that draws new ones: --against PATH names other data."
             ),
