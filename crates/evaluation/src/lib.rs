@@ -22,7 +22,7 @@ pub use features::{InputConvention, OnnxError, OnnxFeatures, PixelRange, Resize}
 pub use frechet::{
     FrechetDistance, Gaussian, frechet_distance, frechet_distance_of_samples, frechet_interval,
 };
-pub use memorisation::{Memorisation, MemorisationFigures, memorisation};
+pub use memorisation::{Memorisation, MemorisationFigures, Points, memorisation};
 pub use nearest::{Coordinate, Neighbours, nearest_neighbours, nearest_others};
 pub use precision_recall::{ManifoldOptions, PrecisionRecall, precision_recall};
 pub use progress::{Observer, Stage, unobserved};

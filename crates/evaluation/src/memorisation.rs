@@ -12,7 +12,7 @@
 //! the data has less, which can hide copies among them. With its standard score, below −3 in case of
 //! copying as in the paper.
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
 
 use crate::bootstrap::{Bootstrap, Estimate};
@@ -82,20 +82,96 @@ fn is_copy(nearest: f64, second: f64) -> bool {
     nearest == 0.0 || nearest < COPY_RATIO * second
 }
 
+/// Points whose nearness to a training set `[M, D]` is looked at.
+#[derive(Clone, Copy, Debug)]
+pub enum Points<'a, A> {
+    /// Points `[N, D]` that are none of the set's: samples, or held-out data.
+    Other(ArrayView2<'a, A>),
+    /// The set's points at these places, each of which is left out of the set for itself. Where nothing
+    /// was held out, they tell how near new data would be: each is one more draw beside the M − 1 others.
+    Training(&'a [usize]),
+}
+
+impl<'a, A> From<ArrayView2<'a, A>> for Points<'a, A> {
+    fn from(points: ArrayView2<'a, A>) -> Self {
+        Self::Other(points)
+    }
+}
+
+impl<A: Coordinate> Points<'_, A> {
+    /// Their `k` nearest points of `training`.
+    fn neighbours(
+        self,
+        training: ArrayView2<'_, A>,
+        k: usize,
+        observe: &mut Observer<'_>,
+    ) -> Result<Neighbours, EvaluationError> {
+        let places = match self {
+            Self::Other(points) => return nearest_neighbours(points, training, k, observe),
+            Self::Training(places) => places,
+        };
+        let points = training.select(Axis(0), places);
+        let found = nearest_neighbours(points.view(), training, k.saturating_add(1), observe)?;
+        let mut others = Neighbours {
+            indices: Array2::zeros((places.len(), k)),
+            distances: Array2::zeros((places.len(), k)),
+        };
+        for (row, own) in places.iter().enumerate() {
+            // Among more than k others at its very place a point may miss itself: any of them will do.
+            let indices = found.indices.row(row);
+            let left_out = indices.iter().position(|index| index == own).unwrap_or(k);
+            let kept = (0..=k).filter(|&rank| rank != left_out);
+            for (to, from) in kept.enumerate() {
+                others.indices[[row, to]] = indices[from];
+                others.distances[[row, to]] = found.distances[[row, from]];
+            }
+        }
+        Ok(others)
+    }
+
+    /// Refuses places that the set does not have, and no points at all.
+    fn check(
+        self,
+        name: &'static str,
+        training: &ArrayView2<'_, A>,
+    ) -> Result<(), EvaluationError> {
+        let places = match self {
+            Self::Other(points) => return samples::check(name, &points, 1),
+            Self::Training(places) => places,
+        };
+        let needed = places.iter().map(|&place| place.saturating_add(1)).max();
+        match needed {
+            None => Err(EvaluationError::TooFewSamples {
+                set: name,
+                found: 0,
+                needed: 1,
+            }),
+            Some(needed) if needed > training.nrows() => Err(EvaluationError::TooFewSamples {
+                set: "the training set",
+                found: training.nrows(),
+                needed,
+            }),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
 /// How near `samples` `[N, D]` are to the points `training` `[M, D]` that a model learned from, against
-/// points `held_out` `[P, D]` that it did not; each sample's `k` nearest training points are found, 2 at
-/// least.
+/// points `held_out` `[P, D]` that it did not, or against [training points](Points::Training) beside the
+/// others; each sample's `k` nearest training points are found, 2 at least.
 ///
 /// # Errors
-/// `k` below 2 or above M, an empty set, NaN or infinity, different D, fewer than two replicates.
-pub fn memorisation<A: Coordinate>(
-    samples: ArrayView2<'_, A>,
+/// `k` below 2 or above M, an empty set, NaN or infinity, different D, fewer than two replicates; training
+/// points that the set does not have, or of a set with no more than `k`.
+pub fn memorisation<'a, 'b, A: Coordinate + 'a + 'b>(
+    samples: impl Into<Points<'a, A>>,
     training: ArrayView2<'_, A>,
-    held_out: ArrayView2<'_, A>,
+    held_out: impl Into<Points<'b, A>>,
     k: usize,
     bootstrap: &Bootstrap,
     observe: &mut Observer<'_>,
 ) -> Result<Memorisation, EvaluationError> {
+    let (samples, held_out) = (samples.into(), held_out.into());
     bootstrap.check()?;
     if k < 2 {
         return Err(EvaluationError::Option {
@@ -104,9 +180,10 @@ pub fn memorisation<A: Coordinate>(
             expected: "2 or more: the second nearest tells whether the first is a copy",
         });
     }
-    samples::check("the held-out set", &held_out, 1)?;
-    let neighbours = nearest_neighbours(samples, training, k, observe)?;
-    let of_held_out = nearest_neighbours(held_out, training, 1, observe)?;
+    held_out.check("the held-out set", &training)?;
+    samples.check("the first set", &training)?;
+    let neighbours = samples.neighbours(training, k, observe)?;
+    let of_held_out = held_out.neighbours(training, 1, observe)?;
     let distances = &neighbours.distances;
     let copies: Vec<f64> = distances
         .outer_iter()

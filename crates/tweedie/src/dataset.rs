@@ -1,13 +1,17 @@
 //! From a configured data set to its samples.
 
+mod at_path;
+
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use data::{Prefetched, Source};
+use data::{EpochOrder, Prefetched, Source, Split};
 use ndarray::{Array2, Array4};
 
 use crate::config::DataConfig;
 use crate::failure::Fault;
+
+pub use at_path::{held_out_at, samples_at, section};
 
 /// A data set.
 pub struct Dataset {
@@ -33,11 +37,16 @@ impl Dataset {
                 })
             }
         })?;
+        Ok(Self::of(source))
+    }
+
+    /// The set of these samples.
+    fn of(source: Box<dyn Source>) -> Self {
         let unit = match source.sample_shape() {
             [_, 1, 1] => "points",
             _ => "images",
         };
-        Ok(Self { source, unit })
+        Self { source, unit }
     }
 
     /// The same, read ahead for a training with `seed` and batches of `batch` samples, where that is worth its
@@ -66,14 +75,42 @@ impl Dataset {
 
     /// The first `count` samples, `[N, C, H, W]`, or all if there are fewer.
     pub fn first(&self, count: usize) -> Result<Array4<f32>> {
-        let source = self.source();
-        let indices: Vec<usize> = (0..count.min(source.len())).collect();
+        let places: Vec<usize> = (0..count.min(self.source.len())).collect();
+        self.at(&places)
+    }
+
+    /// The places of `count` samples drawn without replacement, or of all if there are fewer: the first of a
+    /// folder may be all of one class. They are the same for every call, and fewer are the head of more.
+    pub fn some(&self, count: usize) -> Result<Vec<usize>> {
+        let len = self.source.len();
+        let mut places = Vec::new();
+        EpochOrder::new(len, CHOICE)?.indices(0, count.min(len), &mut places);
+        Ok(places)
+    }
+
+    /// The samples at these places, `[N, C, H, W]`.
+    pub fn at(&self, places: &[usize]) -> Result<Array4<f32>> {
         let mut values = Vec::new();
-        source.write_samples(&indices, &mut values)?;
-        let [channels, height, width] = source.sample_shape();
-        let shape = (indices.len(), channels, height, width);
+        self.source.write_samples(places, &mut values)?;
+        let [channels, height, width] = self.source.sample_shape();
+        let shape = (places.len(), channels, height, width);
         Ok(Array4::from_shape_vec(shape, values).expect("a source writes samples of its shape"))
     }
+}
+
+/// The seed of [`Dataset::some`].
+const CHOICE: u64 = 0;
+
+/// The part of a set that its publishers set aside for tests; none of other sets.
+pub fn test_part(config: &DataConfig) -> Option<DataConfig> {
+    let mut part = config.clone();
+    match &mut part {
+        DataConfig::Mnist { split, .. }
+        | DataConfig::Cifar10 { split, .. }
+        | DataConfig::Cifar100 { split, .. } => *split = Split::Test,
+        _ => return None,
+    }
+    Some(part)
 }
 
 /// Points `[N, 2]` of states `[N, 2, 1, 1]`; none if the states are something else.

@@ -138,6 +138,63 @@ fn one_neighbour_and_no_held_out_points_are_refused() {
     );
 }
 
+#[test]
+fn a_training_point_left_out_is_as_near_as_a_set_without_it_says() {
+    let training = concatenate![Axis(0), normal(30, 40, 3), normal(30, 1, 3)];
+    // The last point is the first again.
+    let places = [3_usize, 0, 40, 17];
+    let found = memorisation(
+        Points::Training(&places),
+        training.view(),
+        Points::Training(&places[..1]),
+        2,
+        &Bootstrap::default(),
+        &mut unobserved,
+    )
+    .unwrap();
+    for (row, &place) in places.iter().enumerate() {
+        let rest: Vec<usize> = (0..41).filter(|&other| other != place).collect();
+        let without = training.select(Axis(0), &rest);
+        let point = training.slice(s![place..=place, ..]);
+        let expected = nearest_neighbours(point, without.view(), 2, &mut unobserved).unwrap();
+        for rank in 0..2 {
+            let index = rest[expected.indices[[0, rank]]];
+            assert_eq!(found.neighbours.indices[[row, rank]], index);
+            let distance = expected.distances[[0, rank]];
+            assert_eq!(found.neighbours.distances[[row, rank]], distance);
+        }
+    }
+    assert_eq!(
+        found.figures.held_out_distance,
+        found.neighbours.distances[[0, 0]]
+    );
+    assert!(found.is_copy(1) && found.is_copy(2) && !found.is_copy(0));
+}
+
+#[test]
+fn training_points_that_there_are_none_of_are_refused() {
+    let training = normal(1, 5, 2);
+    let refused = |places: &[usize], k| {
+        let bootstrap = Bootstrap::default();
+        let (training, held_out) = (training.view(), Points::Training(places));
+        memorisation(training, training, held_out, k, &bootstrap, &mut unobserved)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refused(&[5], 2).contains("the training set has 5 samples where 6"));
+    assert!(refused(&[], 2).contains("the held-out set has 0 samples"));
+    let one = normal(1, 1, 2);
+    let alone = memorisation(
+        Points::Training(&[0]),
+        one.view(),
+        Points::Training(&[0]),
+        2,
+        &Bootstrap::default(),
+        &mut unobserved,
+    );
+    assert!(alone.unwrap_err().to_string().contains("1 samples where 3"));
+}
+
 proptest! {
     #[test]
     fn the_share_of_nearer_ones_is_that_of_all_pairs(

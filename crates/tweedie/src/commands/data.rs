@@ -1,13 +1,12 @@
 //! `tweedie data`: what is in a data set, before hours are spent on it.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use toml::{Table, Value};
 
 use crate::config::{Base, DataConfig, Override};
+use crate::dataset::section;
 use crate::failure::Fault;
 use crate::terminal::{Progress, say};
 
@@ -77,57 +76,5 @@ fn check(config: &DataConfig, json: bool) -> Result<()> {
     match report.is_usable() {
         true => Ok(()),
         false => Err(Fault::failed("this data set cannot be trained on as it is").into()),
-    }
-}
-
-/// The section `data` of a set that is known by its path alone.
-fn section(path: &Path) -> Result<Table, Fault> {
-    let kind = kind(path)?;
-    let key = if kind == "idx" { "images" } else { "path" };
-    let text = path
-        .to_str()
-        .ok_or_else(|| Fault::usage(format!("{}: the path is no UTF-8", path.display())))?;
-    let mut section = Table::from_iter([
-        ("kind".to_owned(), Value::from(kind)),
-        (key.to_owned(), Value::from(text)),
-    ]);
-    if kind == "idx" {
-        // Labels lie beside their pictures, under a name that says so.
-        let labels = text.replace("images", "labels").replace("idx3", "idx1");
-        if labels != text && Path::new(&labels).is_file() {
-            section.insert("labels".to_owned(), Value::from(labels));
-        }
-    }
-    Ok(section)
-}
-
-/// The kind of a set, by what lies at its path.
-fn kind(path: &Path) -> Result<&'static str, Fault> {
-    let has = |name: &str| path.join(name).is_file();
-    if path.is_dir() {
-        let mnist = ["t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz"];
-        return Ok(if has("data_batch_1.bin") {
-            "cifar10"
-        } else if has("train.bin") && has("fine_label_names.txt") {
-            "cifar100"
-        } else if mnist.iter().any(|name| has(name)) {
-            "mnist"
-        } else {
-            "image-folder"
-        });
-    }
-    if let Err(error) = fs::metadata(path) {
-        return Err(Fault::failed(format!("{}: {error}", path.display())));
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("npy") => Ok("npy"),
-        Some("npz") => Ok("npz"),
-        _ if name.contains("idx") || name.contains("ubyte") => Ok("idx"),
-        _ => Err(Fault::usage(format!(
-            "{}: what this is cannot be told from its name",
-            path.display()
-        ))
-        .hint("name a folder of pictures, or an npy, npz or IDX file; --config takes any other")),
     }
 }

@@ -2,26 +2,27 @@
 
 mod asked;
 mod digits;
+mod images;
+mod neighbours;
 mod nfe;
 mod points;
 mod report;
 mod spaces;
+mod stored;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, Subcommand};
-use ndarray::Array4;
-use ndarray_npy::ReadNpyExt;
+use ndarray::{Array4, Axis};
 use serde_json::{Value, json};
 
 use self::asked::{Asked, AskedArgs};
 use self::report::Report;
 use super::sample::{ModelArgs, SamplingArgs, at_least, draw};
 use crate::config::DataConfig;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, samples_at};
 use crate::failure::Fault;
 use crate::files::write_whole;
 use crate::pictures::Picture;
@@ -42,12 +43,17 @@ with one another, at the same number of samples, and is no FID.
 
 Points are compared with points drawn anew from the data's distribution.
 
+Other images are compared in pixels, by the sliced Wasserstein distance, and with --features in the \
+features of a network: to the data set's test part, to what --against names, or else to a part of the \
+training data.
+
 Intervals in brackets are of 95 %, by the bootstrap: what other draws of as many samples would give.
 
 Examples:
   tweedie evaluate
   tweedie evaluate --run runs/mnist --samples 2000 --solver heun --steps 32
   tweedie evaluate --run runs/mnist --images others.npy
+  tweedie evaluate --run runs/birds --images drawn --against birds-kept-back
   tweedie evaluate --precision-recall --neighbours 8
   tweedie evaluate --features inception.onnx --features-input inception.toml
   tweedie evaluate nfe --help")]
@@ -64,9 +70,10 @@ pub struct EvaluateArgs {
         help_heading = "Sampling"
     )]
     pub samples: usize,
-    /// Samples to measure in place of the model's: NumPy's array of f32 [N, C, H, W], images in [-1, 1]
+    /// Samples to measure in place of the model's: a folder of pictures, or NumPy's array (npy or npz) of f32
+    /// [N, C, H, W], images in [-1, 1], or of u8 [N, H, W, C]
     #[arg(
-        long, value_name = "FILE", help_heading = "Sampling",
+        long, value_name = "PATH", help_heading = "Sampling",
         conflicts_with_all = ["checkpoint", "solver", "steps", "grid", "seed", "batch", "samples"]
     )]
     pub images: Option<PathBuf>,
@@ -148,16 +155,13 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
 fn of_file(args: &EvaluateArgs, path: &Path) -> Result<()> {
     let root = args.model.run.clone().map_or_else(most_recent, Ok)?;
     let run = Run::open(&root)?;
-    let images = read_images(path)?;
     let shape = Dataset::load(&run.config.data)?.source().sample_shape();
-    let (count, channels, height, width) = images.dim();
-    if [channels, height, width] != shape || count < 2 {
-        let [c, h, w] = shape;
+    let images = samples_at(path, shape, usize::MAX)?;
+    let count = images.len_of(Axis(0));
+    if count < 2 {
         return Err(Fault::failed(format!(
-            "{}: the array has shape {:?}, but samples of {} are [N, {c}, {h}, {w}], N at least 2",
-            path.display(),
-            images.shape(),
-            run.config.name,
+            "{}: one sample cannot be measured, two or more can",
+            path.display()
         ))
         .into());
     }
@@ -178,18 +182,17 @@ fn of_file(args: &EvaluateArgs, path: &Path) -> Result<()> {
     write(args, &run, &name, &mut record, neighbours)
 }
 
-/// The samples in a file of NumPy's.
-pub fn read_images(path: &Path) -> Result<Array4<f32>> {
-    let opened = File::open(path).with_context(|| format!("{}: opening it", path.display()))?;
-    Array4::<f32>::read_npy(opened).map_err(|error| {
-        Fault::failed(format!("{}: {error}", path.display()))
-            .hint("write it with numpy.save as float32 of shape [N, C, H, W]")
-            .into()
-    })
-}
-
 /// What samples of a run's data are measured by.
 fn measure_of<'a>(run: &Run, asked: &'a Asked, device: &Device) -> Result<Box<dyn Measure + 'a>> {
+    let known = match &run.config.data {
+        DataConfig::Mnist { .. } => Some("digits, which are measured against their test set"),
+        DataConfig::Toy { .. } => Some("points, which are measured against fresh ones"),
+        _ => None,
+    };
+    if let (Some(_), Some(known)) = (&asked.against, known) {
+        let fault = format!("--against: the samples of this run are {known}");
+        return Err(Fault::usage(fault).hint("leave --against out").into());
+    }
     Ok(match &run.config.data {
         DataConfig::Mnist { path, .. } => Box::new(digits::Measured {
             digits: digits::Digits::new(path, device)?,
@@ -198,13 +201,7 @@ fn measure_of<'a>(run: &Run, asked: &'a Asked, device: &Device) -> Result<Box<dy
         DataConfig::Toy { name, count, seed } => {
             Box::new(points::Points::new(*name, *count, *seed, asked)?)
         }
-        other => {
-            return Err(Fault::usage(format!(
-                "samples of {} data cannot be measured yet: digits and points can",
-                other.kind()
-            ))
-            .into());
-        }
+        other => Box::new(images::Images::new(other, asked)?),
     })
 }
 

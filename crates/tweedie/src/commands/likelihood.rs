@@ -16,10 +16,9 @@ use solvers::likelihood::{
     DataEnd, Divergence, Integrator, Likelihood, LikelihoodReport, Quantisation,
 };
 
-use super::evaluate::read_images;
 use super::sample::{ModelArgs, at_least};
 use crate::config::DataConfig;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, samples_at, test_part};
 use crate::failure::Fault;
 use crate::files::write_whole;
 use crate::pictures::label;
@@ -51,10 +50,11 @@ pub struct LikelihoodArgs {
     /// Which part of the data set: train or test
     #[arg(long, value_enum, default_value_t = Part::Test, help_heading = "Data")]
     pub split: Part,
-    /// Data of one's own in place of the run's: NumPy's array of f32 [N, C, H, W], images in [-1, 1]
+    /// Data of one's own in place of the run's: a folder of pictures, or NumPy's array (npy or npz) of f32
+    /// [N, C, H, W], images in [-1, 1], or of u8 [N, H, W, C]
     #[arg(
         long,
-        value_name = "FILE",
+        value_name = "PATH",
         conflicts_with = "split",
         help_heading = "Data"
     )]
@@ -265,20 +265,10 @@ fn subject(args: &LikelihoodArgs, chosen: &Chosen) -> Result<Subject> {
     let [_, height, width] = shape;
     let (values, what, label) = match &args.images {
         Some(path) => {
-            let values = read_images(path)?;
-            let (_, c, h, w) = values.dim();
-            if [c, h, w] != shape {
-                return Err(Fault::failed(format!(
-                    "{}: the array has shape {:?}, but the model is of [N, {}, {height}, {width}]",
-                    path.display(),
-                    values.shape(),
-                    shape[0],
-                ))
-                .into());
-            }
+            let values = samples_at(path, shape, args.count)?;
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             let file = path.display().to_string();
-            (first(values, args.count), file, stem.into_owned())
+            (values, file, stem.into_owned())
         }
         None => of_run(args, chosen)?,
     };
@@ -308,11 +298,6 @@ fn subject(args: &LikelihoodArgs, chosen: &Chosen) -> Result<Subject> {
     })
 }
 
-fn first(values: Array4<f32>, count: usize) -> Array4<f32> {
-    let count = count.min(values.len_of(Axis(0)));
-    values.slice_axis(Axis(0), Slice::from(..count)).to_owned()
-}
-
 /// The data of the checkpoint's run; of a toy, points that were not trained on.
 fn of_run(args: &LikelihoodArgs, chosen: &Chosen) -> Result<(Array4<f32>, String, String)> {
     let Some(Run { config, .. }) = &chosen.run else {
@@ -324,30 +309,26 @@ fn of_run(args: &LikelihoodArgs, chosen: &Chosen) -> Result<(Array4<f32>, String
         .into());
     };
     let (data, part) = match (config.data.clone(), args.split) {
-        (DataConfig::Mnist { path, .. }, part) => {
-            let (split, part) = match part {
-                Part::Train => (data::Split::Train, "train"),
-                Part::Test => (data::Split::Test, "test"),
-            };
-            (DataConfig::Mnist { path, split }, part)
+        (DataConfig::Mnist { path, .. }, Part::Train) => {
+            let split = data::Split::Train;
+            (DataConfig::Mnist { path, split }, "train")
         }
         (data, Part::Train) => (data, "train"),
         (DataConfig::Toy { name, seed, .. }, Part::Test) => {
             let (count, seed) = (args.count, seed.wrapping_add(1));
             (DataConfig::Toy { name, count, seed }, "test")
         }
-        (DataConfig::Cifar10 { path, flip, .. }, Part::Test) => {
-            let split = data::Split::Test;
-            (DataConfig::Cifar10 { path, split, flip }, "test")
-        }
-        (other, Part::Test) => {
-            return Err(Fault::usage(format!(
-                "which part of {} data was not trained on is not known",
-                other.kind()
-            ))
-            .hint("--split train takes those of training, --images others")
-            .into());
-        }
+        (data, Part::Test) => match test_part(&data) {
+            Some(data) => (data, "test"),
+            None => {
+                return Err(Fault::usage(format!(
+                    "which part of {} data was not trained on is not known",
+                    data.kind()
+                ))
+                .hint("--split train takes those of training, --images others")
+                .into());
+            }
+        },
     };
     let dataset = Dataset::load(&data)?;
     let values = dataset.first(args.count)?;

@@ -31,6 +31,8 @@ const ASIDE: u32 = 36;
 const LABEL: u32 = 22;
 /// Around everything.
 const MARGIN: u32 = 24;
+/// At most, of a letter of the title in the mean.
+const LETTER: u32 = 9;
 /// Of the title and the heads of the columns.
 const HEAD: u32 = 44 + 22;
 
@@ -52,7 +54,8 @@ pub fn neighbour_rows(title: &str, rows: &[NeighbourRow]) -> Result<Picture> {
     let top = |row: usize| HEAD + row as u32 * (high + LABEL + GAP);
     let whole = (left(count - 1) + wide + MARGIN, top(rows.len()) + MARGIN);
     let centred = Pos::new(HPos::Center, VPos::Top);
-    let drawn = Picture::drawn(whole.0.max(420), whole.1, |area| {
+    let wide_enough = title.chars().count() as u32 * LETTER + 2 * MARGIN;
+    let drawn = Picture::drawn(whole.0.max(wide_enough), whole.1, |area| {
         titled(area, title)?;
         let style = |color| text(14).color(color).pos(centred);
         let centre = |column| px(left(column) + wide / 2);

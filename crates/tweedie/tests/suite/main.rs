@@ -1,6 +1,7 @@
 //! The program as its users meet it: every command in an empty folder of its own.
 
 mod bad_input;
+mod colours;
 mod damped;
 mod faults;
 mod figures;
@@ -8,6 +9,7 @@ mod images;
 mod learned_variance;
 mod measures;
 mod measures_more;
+mod other_data;
 mod place;
 mod training;
 mod verbs;

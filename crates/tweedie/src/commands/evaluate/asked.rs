@@ -28,6 +28,10 @@ pub struct AskedArgs {
     /// Look for copies: every sample's K nearest neighbours in the training set, with a picture; 2 or more
     #[arg(long, value_name = "K", value_parser = at_least(2))]
     pub neighbours: Option<usize>,
+    /// Images that the model did not learn from, to measure its own against: a folder, an npy, npz or IDX file
+    /// [default: the data set's test part, else a part of the training data]
+    #[arg(long, value_name = "PATH")]
+    pub against: Option<PathBuf>,
     /// Replicates of the bootstrap that intervals of 95 % are made of, 2 or more
     #[arg(long, value_name = "N", default_value = "200", value_parser = at_least(2))]
     pub replicates: usize,
@@ -41,6 +45,8 @@ pub struct Asked {
     pub precision_recall: bool,
     /// How many neighbours are.
     pub neighbours: Option<usize>,
+    /// Where held-out data are.
+    pub against: Option<PathBuf>,
     /// How intervals are made.
     pub bootstrap: Bootstrap,
 }
@@ -56,6 +62,7 @@ impl AskedArgs {
             features,
             precision_recall: self.precision_recall,
             neighbours: self.neighbours,
+            against: self.against.clone(),
             bootstrap: Bootstrap {
                 replicates: self.replicates,
                 ..Bootstrap::default()

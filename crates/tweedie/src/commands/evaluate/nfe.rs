@@ -30,9 +30,10 @@ use crate::terminal::{Progress, note, say};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A model of digits is judged by the Fréchet distance in a classifier's features and by how many samples \
-are readable; one of points by the sliced Wasserstein distance to fresh data. In an analytic world the \
-score is exact, so that what is left is the solver's own error: its distance to the exact flow where it \
-is deterministic, and the sliced Wasserstein distance to exact samples.
+are readable; one of points by the sliced Wasserstein distance to fresh data, one of other images by \
+that in pixels to the set's test part or a part of the training data. In an analytic world the score \
+is exact, so that what is left is the solver's own error: its distance to the exact flow where it is \
+deterministic, and the sliced Wasserstein distance to exact samples.
 
 Writes a table (nfe.csv), a picture (nfe.png) and all figures (nfe.json).
 

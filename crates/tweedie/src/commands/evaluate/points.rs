@@ -4,20 +4,17 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use data::Toy;
-use evaluation::{energy_test, sliced_wasserstein, sliced_wasserstein_interval};
+use evaluation::{energy_test, sliced_wasserstein};
 use ndarray::{Array2, Array4, s};
 
-use super::asked::{Asked, observed};
+use super::asked::Asked;
+use super::neighbours::{ABOUT_COPIES, Near, neighbours_json};
 use super::report::{Figure, Report, Style};
-use super::spaces::{
-    ABOUT_COPIES, Compared, add_memorisation, add_precision_recall, neighbours_json,
-};
+use super::spaces::{Compared, PROJECTIONS, add_precision_recall, sliced_wasserstein_figure};
 use super::{Findings, Measure, Neighbours};
 use crate::dataset::points_of;
 use crate::failure::Fault;
 
-/// Directions of the sliced Wasserstein distance.
-const PROJECTIONS: usize = 512;
 /// Relabellings of the energy test.
 const PERMUTATIONS: usize = 199;
 /// The most points of a set that the energy test takes; its memory grows with the square.
@@ -76,7 +73,7 @@ impl Measure for Points<'_> {
             "sliced Wasserstein distance",
             "sliced_wasserstein",
             Style::Number,
-            self.sliced_wasserstein(&samples, &reference)?,
+            sliced_wasserstein_figure(&samples, &reference, &self.asked.bootstrap)?,
             Some(Figure::over_draws(&of_others)),
         );
 
@@ -113,7 +110,7 @@ impl Measure for Points<'_> {
         };
         let bootstrap = &self.asked.bootstrap;
         if self.asked.precision_recall {
-            add_precision_recall(&mut report, &compared, reference.view(), bootstrap)?;
+            add_precision_recall(&mut report, None, &compared, reference.view(), bootstrap)?;
         }
         let Some(k) = self.asked.neighbours else {
             return Ok(Findings {
@@ -121,16 +118,14 @@ impl Measure for Points<'_> {
                 neighbours: None,
             });
         };
-        let (training, reference) = (self.fresh(self.count, 0), reference.view());
-        let found = add_memorisation(
-            &mut report,
-            "points",
-            &compared,
-            training.view(),
-            reference,
-            k,
-            bootstrap,
-        )?;
+        let training = self.fresh(self.count, 0);
+        let near = Near {
+            samples: samples.view(),
+            training: training.view(),
+            held_out: reference.view().into(),
+            data: others[0].view().into(),
+        };
+        let found = near.add(&mut report, "points", k, bootstrap)?;
         report.note(ABOUT_COPIES);
         Ok(Findings {
             report,
@@ -139,21 +134,5 @@ impl Measure for Points<'_> {
                 picture: None,
             }),
         })
-    }
-}
-
-impl Points<'_> {
-    /// The distance with its interval: the roots of the square's.
-    fn sliced_wasserstein(&self, samples: &Array2<f64>, reference: &Array2<f64>) -> Result<Figure> {
-        let (samples, reference) = (samples.view(), reference.view());
-        let bootstrap = &self.asked.bootstrap;
-        let squared = observed(|observe| {
-            sliced_wasserstein_interval(samples, reference, PROJECTIONS, 0, bootstrap, observe)
-        })?;
-        let root = |square: f64| square.max(0.0).sqrt();
-        Ok(Figure::within(
-            root(squared.value),
-            squared.interval.map(root),
-        ))
     }
 }

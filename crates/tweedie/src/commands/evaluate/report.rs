@@ -165,10 +165,17 @@ impl Report {
 
 fn written(figure: Figure, style: Style) -> String {
     let small = figure.value != 0.0 && figure.value.abs() < 1e-3;
-    let number = |value: f64| match style {
-        Style::Share => format!("{:.1}", 100.0 * value),
-        Style::Number if small => format!("{value:.2e}"),
-        Style::Number => format!("{value:.4}"),
+    let number = |value: f64| {
+        let text = match style {
+            Style::Share => format!("{:.1}", 100.0 * value),
+            Style::Number if small => format!("{value:.2e}"),
+            Style::Number => format!("{value:.4}"),
+        };
+        // What rounds to zero has no sign.
+        match text.strip_prefix('-') {
+            Some(rest) if rest.parse() == Ok(0.0) => rest.to_owned(),
+            _ => text,
+        }
     };
     let mut text = number(figure.value);
     if let Some(spread) = figure.spread {
@@ -230,6 +237,9 @@ mod tests {
         };
         report.add("share", "share", Style::Share, with_interval, None);
         assert!(report.table().contains("  40.0 ± 2.0 % [30.0, 45.0]"));
+        let near_zero = Figure::within(0.0, [-1e-4, 3e-3]);
+        report.add("none", "none", Style::Share, near_zero, None);
+        assert!(report.table().contains("  0.0 % [0.0, 0.3]"));
         let small = Figure::within(2.3e-5, [1e-5, 3e-5]);
         report.add("small", "small", Style::Number, small, None);
         assert!(report.table().contains("  2.30e-5 [1.00e-5, 3.00e-5]"));

@@ -1,14 +1,11 @@
 //! Figures that are taken the same way in any space: of pixels, of features, of points.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use evaluation::{
-    Bootstrap, Coordinate, ManifoldOptions, Memorisation, frechet_interval, memorisation,
-    precision_recall,
+    Bootstrap, Coordinate, ManifoldOptions, frechet_interval, precision_recall,
+    sliced_wasserstein_interval,
 };
-use ndarray::{Array2, ArrayView2};
-use serde_json::{Value, json};
+use ndarray::{Array2, ArrayView2, ArrayView4};
 
 use super::asked::observed;
 use super::report::{Figure, Report, Style};
@@ -44,9 +41,11 @@ pub fn add_frechet(
     Ok(())
 }
 
-/// Adds precision, recall, density and coverage of both against `reference`.
+/// Adds precision, recall, density and coverage of both against `reference`; `space` is named where it is
+/// not one of features.
 pub fn add_precision_recall<A: Coordinate>(
     report: &mut Report,
+    space: Option<&str>,
     compared: &Compared<'_, A>,
     reference: ArrayView2<'_, A>,
     bootstrap: &Bootstrap,
@@ -62,62 +61,38 @@ pub fn add_precision_recall<A: Coordinate>(
         ("density", Style::Number, samples.density, data.density),
         ("coverage", Style::Share, samples.coverage, data.coverage),
     ] {
-        report.add(name, name, style, samples.into(), Some(data.into()));
+        let (title, key) = match space {
+            None => (name.to_owned(), name.to_owned()),
+            Some(space) => (format!("{name} ({space})"), format!("{name}_{space}")),
+        };
+        report.add(title, key, style, samples.into(), Some(data.into()));
     }
     Ok(())
 }
 
-/// Adds how near both are to the training set, against held-out data; returns what was found of the
-/// samples.
-pub fn add_memorisation<A: Coordinate>(
-    report: &mut Report,
-    space: &str,
-    compared: &Compared<'_, A>,
-    training: ArrayView2<'_, A>,
-    held_out: ArrayView2<'_, A>,
-    k: usize,
+/// Directions of sliced Wasserstein distances.
+pub const PROJECTIONS: usize = 512;
+
+/// The sliced Wasserstein distance with its interval: the roots of the square's.
+pub fn sliced_wasserstein_figure(
+    set: &Array2<f64>,
+    reference: &Array2<f64>,
     bootstrap: &Bootstrap,
-) -> Result<Memorisation> {
-    let measure = |set: ArrayView2<'_, A>, k| {
-        observed(|observe| memorisation(set, training, held_out, k, bootstrap, observe))
-    };
-    let samples = measure(compared.samples, k)?;
-    let data = measure(compared.data, 2)?;
-    let [of_samples, of_data] = [&samples, &data].map(|found| found.figures);
-    for (title, key, samples, data) in [
-        ("copies", "copies", of_samples.copies, of_data.copies),
-        (
-            "nearer than held-out",
-            "nearer",
-            of_samples.nearer,
-            of_data.nearer,
-        ),
-    ] {
-        let (title, key) = (format!("{title} ({space})"), format!("{key}_{space}"));
-        report.add(title, key, Style::Share, samples.into(), Some(data.into()));
-    }
-    Ok(samples)
+) -> Result<Figure> {
+    let (set, reference) = (set.view(), reference.view());
+    let squared = observed(|observe| {
+        sliced_wasserstein_interval(set, reference, PROJECTIONS, 0, bootstrap, observe)
+    })?;
+    let root = |square: f64| square.max(0.0).sqrt();
+    Ok(Figure::within(
+        root(squared.value),
+        squared.interval.map(root),
+    ))
 }
 
-/// The neighbours as JSON, by space.
-pub fn neighbours_json(spaces: &BTreeMap<&'static str, Memorisation>) -> Value {
-    let of = |found: &Memorisation| {
-        let rows = |table: &dyn Fn(usize) -> Value| -> Vec<Value> {
-            (0..found.neighbours.indices.nrows()).map(table).collect()
-        };
-        json!({
-            "figures": found.figures,
-            "indices": rows(&|row| json!(found.neighbours.indices.row(row).to_vec())),
-            "distances": rows(&|row| json!(found.neighbours.distances.row(row).to_vec())),
-        })
-    };
-    spaces
-        .iter()
-        .map(|(space, found)| ((*space).to_owned(), of(found)))
-        .collect()
+/// States as points of their space, one a row.
+pub fn flat<A>(states: ArrayView4<'_, f32>, coordinate: impl Fn(f32) -> A) -> Array2<A> {
+    let (count, channels, height, width) = states.dim();
+    let values = states.iter().map(|&value| coordinate(value)).collect();
+    Array2::from_shape_vec((count, channels * height * width), values).expect("a state is a row")
 }
-
-/// What the figures of copies mean.
-pub const ABOUT_COPIES: &str = "\
-Copies: nearer to one training point than a third of the way to the next. Nearer than held-out: how often
-a sample is nearer to the training set than a held-out point is; 50 % for new draws, more for copies.";

@@ -6,22 +6,14 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use data::{ImageSet, Source};
 use evaluation::{Coordinate, FeatureNetwork, Memorisation};
-use ndarray::{Array2, Array4, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array2, Array4, ArrayView2, Axis, s};
 
 use super::Measured;
 use crate::commands::evaluate::Neighbours;
 use crate::commands::evaluate::asked::observed;
+use crate::commands::evaluate::neighbours::{ABOUT_COPIES, Near, neighbours_json, picture};
 use crate::commands::evaluate::report::Report;
-use crate::commands::evaluate::spaces::{
-    ABOUT_COPIES, Compared, add_frechet, add_memorisation, add_precision_recall, neighbours_json,
-};
-use crate::pictures::{NeighbourRow, Picture, neighbour_rows};
-
-/// Rows of the picture of neighbours.
-const ROWS: usize = 10;
-
-/// The most neighbours that a row of the picture shows.
-const COLUMNS: usize = 12;
+use crate::commands::evaluate::spaces::{Compared, add_frechet, add_precision_recall, flat};
 
 impl Measured<'_> {
     /// Adds what was asked for; returns the neighbours, if they were.
@@ -89,7 +81,7 @@ impl<'a> Space<'a> {
     fn precision_recall(&self, report: &mut Report) -> Result<()> {
         let test = head(&self.test, self.samples.nrows());
         let asked = self.measured.asked;
-        add_precision_recall(report, &self.compared(), test, &asked.bootstrap)?;
+        add_precision_recall(report, None, &self.compared(), test, &asked.bootstrap)?;
         let network = asked.features.as_ref();
         report.note(format!(
             "Precision and recall (k = 3), density and coverage (k = 5) are against {} test images, in \
@@ -111,11 +103,9 @@ impl<'a> Space<'a> {
         let digits = &self.measured.digits;
         let part = self.samples.nrows().min(digits.test.len() / 2);
         let train = first(&digits.train, usize::MAX);
-        let pixels = [
-            flat(images),
-            flat(&train),
-            flat(&first(&digits.test, usize::MAX)),
-        ];
+        let test = first(&digits.test, usize::MAX);
+        let pixels =
+            [images, &train, &test].map(|set| flat(set.view(), |pixel| pixel.clamp(-1.0, 1.0)));
         let [samples, training, test] = pixels.each_ref().map(|set| set.view());
         let found = self.memorisation(report, "pixels", [samples, training, test], part, k)?;
         let picture = picture(images, &train, &found)?;
@@ -141,13 +131,13 @@ impl<'a> Space<'a> {
         part: usize,
         k: usize,
     ) -> Result<Memorisation> {
-        let compared = Compared {
+        let near = Near {
             samples,
-            data: test.slice(s![part..2 * part, ..]),
+            training,
+            held_out: test.slice(s![..part, ..]).into(),
+            data: test.slice_move(s![part..2 * part, ..]).into(),
         };
-        let held_out = test.slice(s![..part, ..]);
-        let bootstrap = &self.measured.asked.bootstrap;
-        add_memorisation(report, space, &compared, training, held_out, k, bootstrap)
+        near.add(report, space, k, &self.measured.asked.bootstrap)
     }
 }
 
@@ -156,45 +146,10 @@ fn head(set: &Array2<f64>, count: usize) -> ArrayView2<'_, f64> {
     set.slice(s![..count.min(set.nrows()), ..])
 }
 
-/// The samples that are most like copies, each with its neighbours.
-fn picture(images: &Array4<f32>, train: &Array4<f32>, found: &Memorisation) -> Result<Picture> {
-    let rows: Vec<NeighbourRow> = found
-        .most_suspicious()
-        .into_iter()
-        .take(ROWS)
-        .map(|index| {
-            let shown = found.neighbours.indices.ncols().min(COLUMNS);
-            let nearest = found.neighbours.indices.row(index);
-            let nearest = train.select(Axis(0), &nearest.to_vec()[..shown]);
-            let sample = images.slice(s![index..=index, .., .., ..]);
-            let distances = found.neighbours.distances.row(index);
-            NeighbourRow {
-                images: concatenate![Axis(0), sample, nearest],
-                label: format!("{index}: d₁/d₂ {:.2}", found.ratio(index)),
-                distances: distances.to_vec()[..shown].to_vec(),
-                marked: found.is_copy(index),
-            }
-        })
-        .collect();
-    let title = format!(
-        "The {} of {} samples most like copies, beside their nearest training images",
-        rows.len(),
-        images.len_of(Axis(0))
-    );
-    neighbour_rows(&title, &rows)
-}
-
 /// The first `count` images, or all if there are fewer.
 fn first(set: &ImageSet, count: usize) -> Array4<f32> {
     let count = count.min(set.len());
     let [channels, height, width] = set.sample_shape();
     Array4::from_shape_vec((count, channels, height, width), super::values(set, count))
         .expect("a set writes images of its shape")
-}
-
-/// Images as points.
-fn flat(images: &Array4<f32>) -> Array2<f32> {
-    let (count, channels, height, width) = images.dim();
-    let values = images.iter().map(|value| value.clamp(-1.0, 1.0)).collect();
-    Array2::from_shape_vec((count, channels * height * width), values).expect("an image is a row")
 }

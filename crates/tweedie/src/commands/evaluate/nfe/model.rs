@@ -1,16 +1,17 @@
 //! Solvers on a trained model.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use evaluation::sliced_wasserstein;
+use ndarray::Array2;
 use score_net::Model;
 use sde_core::{AffineSde, Process};
 use solvers::{LastStep, SolverConfig, TimeGrid};
 
 use super::super::digits::Digits;
+use super::super::stored::{Sets, Stored, precise};
 use super::{Measured, Outcome, PROJECTIONS, Subject, usual_distance};
 use crate::config::{AnySolver, DataConfig};
-use crate::dataset::points_of;
 use crate::failure::Fault;
 use crate::runs::Chosen;
 use crate::sampling::{Plan, Samples, default_batch, generate};
@@ -33,7 +34,19 @@ enum Judged {
     /// that it cannot read.
     Digits(Box<Digits>, [f64; 2]),
     /// By fresh points, with the distance of other fresh points.
-    Points(ndarray::Array2<f64>, f64),
+    Points(Array2<f64>, f64),
+    /// By images that lie in files.
+    Images(Box<OfImages>),
+}
+
+/// Images that samples are compared with.
+struct OfImages {
+    stored: Stored,
+    sets: Sets,
+    /// Those of `sets`, as points.
+    reference: Array2<f64>,
+    /// The distance of training images.
+    floor: f64,
 }
 
 impl Trained {
@@ -69,11 +82,15 @@ impl Trained {
                 Judged::Points(reference, floor)
             }
             other => {
-                return Err(Fault::usage(format!(
-                    "samples of {} data cannot be measured here: digits and points can",
-                    other.kind()
-                ))
-                .into());
+                let stored = Stored::open(other, None)?;
+                let sets = stored.sets(count)?;
+                let reference = precise(sets.reference.view());
+                Judged::Images(Box::new(OfImages {
+                    floor: distance(&precise(sets.others.view()), &reference)?,
+                    reference,
+                    stored,
+                    sets,
+                }))
             }
         };
         Ok(Self {
@@ -142,6 +159,14 @@ impl Subject for Trained {
                 title: "sliced Wasserstein distance".into(),
                 floor: Some(*floor),
             }],
+            Judged::Images(images) => vec![Measured {
+                key: "sliced_wasserstein",
+                title: match images.stored.images() {
+                    true => "sliced Wasserstein distance, pixels".into(),
+                    false => "sliced Wasserstein distance".into(),
+                },
+                floor: Some(images.floor),
+            }],
         }
     }
 
@@ -153,10 +178,12 @@ impl Subject for Trained {
                 vec![Some(distance), Some(unreadable)]
             }
             Judged::Points(reference, _) => {
-                let points = points_of(&drawn.values).context("samples of a toy are points")?;
-                let points = points.mapv(f64::from);
-                let distance = sliced_wasserstein(points.view(), reference.view(), PROJECTIONS, 0)?;
-                vec![Some(distance.distance())]
+                vec![Some(distance(&precise(drawn.values.view()), reference)?)]
+            }
+            Judged::Images(images) => {
+                let samples = images.stored.as_saved(&drawn.values);
+                let samples = precise(images.sets.as_many(&samples));
+                vec![Some(distance(&samples, &images.reference)?)]
             }
         };
         Ok(Outcome {
@@ -164,4 +191,8 @@ impl Subject for Trained {
             values,
         })
     }
+}
+
+fn distance(set: &Array2<f64>, reference: &Array2<f64>) -> Result<f64> {
+    Ok(sliced_wasserstein(set.view(), reference.view(), PROJECTIONS, 0)?.distance())
 }
