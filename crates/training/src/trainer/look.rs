@@ -9,7 +9,7 @@ use crate::checkpoint::paths;
 use crate::optimizer::{GradientNorm, Refused};
 use crate::progress::Means;
 
-/// As many steps may be left out in a row, under [`NotFinitePolicy::Skip`], before a run stops.
+/// As many steps may be left out in a row, under [`NotFinitePolicy::Skip`](crate::NotFinitePolicy::Skip), before a run stops.
 pub const SKIPS_IN_A_ROW: u64 = 20;
 
 /// What a step left on the device, not looked at yet.
