@@ -14,6 +14,7 @@ mod flows;
 mod golden_numbers;
 mod goodness_of_fit;
 mod grids;
+mod guidance;
 mod latents;
 mod learned_variance;
 mod likelihoods;
