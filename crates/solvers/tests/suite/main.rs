@@ -8,6 +8,7 @@ mod configuration;
 mod damped;
 mod ddpm_chain;
 mod distributions;
+mod editing;
 mod exact_variances;
 mod families;
 mod flows;
