@@ -40,11 +40,18 @@ pub fn inverse(matrix: &Array2<f64>) -> Array2<f64> {
 }
 
 impl Gaussian {
-    /// α² Σ + σ² I, inverted.
-    fn precision(&self, sde: &dyn AffineSde, t: Time) -> Array2<f64> {
+    /// N(α m, α² Σ + σ² I), the law of x_t.
+    pub fn noised(&self, sde: &dyn AffineSde, t: Time) -> Self {
         let marginal = sde.marginal(t);
         let noise = marginal.sigma.powi(2) * Array2::<f64>::eye(self.mean.len());
-        inverse(&(marginal.alpha.powi(2) * &self.covariance + noise))
+        Self {
+            mean: marginal.alpha * &self.mean,
+            covariance: marginal.alpha.powi(2) * &self.covariance + noise,
+        }
+    }
+
+    fn precision(&self, sde: &dyn AffineSde, t: Time) -> Array2<f64> {
+        inverse(&self.noised(sde, t).covariance)
     }
 
     /// x₀ given y = A x₀ + σ_y z, by the formulas for joint Gaussians; `rows` is A.
