@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::{Extrapolated, GuidanceError, GuidanceInterval, Scaling, check_scale};
 use crate::AffineSde;
 
-/// "Guiding a diffusion model with a bad version of itself" (Karras et al. 2024, eq. 3 and section 4):
+/// "Guiding a diffusion model with a bad version of itself" (Karras et al. 2024):
 /// s_weak + w (s − s_weak), where s_weak comes from a smaller or less trained network for the same task and
 /// the same condition. Where the two err alike, w > 1 leads away from the error.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Autoguidance {
-    /// w; 1, the default, is the main score alone. For ImageNet-512 the paper has 2.
+    /// w; 1, the default, is the main score alone, and larger ones guide.
     pub scale: f64,
     /// Where guidance acts, in σ/α; outside, the main score stands alone.
     pub interval: GuidanceInterval,

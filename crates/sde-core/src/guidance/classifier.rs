@@ -51,7 +51,7 @@ impl<X, F: Fn(&X, Time) -> X> ClassifierGradient<X> for F {
 }
 
 /// Classifier guidance, s + w ∇ₓ log p(c | x, t): w = 1 with an unconditional score is the exact conditional
-/// one (Song et al. 2021, eq. 48); larger w follow the class more (Dhariwal & Nichol 2021, algorithm 1), and
+/// one (Song et al. 2021, eq. 14); larger w follow the class more (Dhariwal & Nichol 2021, algorithm 1), and
 /// negative ones lead away from it. On a conditional score it is the score of p(x|c) p(c|x)^w.
 ///
 /// Dhariwal & Nichol take the gradient at the mean of the step to come; here it is at the state itself, as

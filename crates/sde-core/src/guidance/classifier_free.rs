@@ -11,7 +11,7 @@ use crate::AffineSde;
 #[serde(rename_all = "kebab-case")]
 pub enum Scaling {
     /// s_∅ + w (s_c − s_∅), the score of p(x) p(c|x)^w: w = 1 is the conditional score, 0 the unconditional
-    /// one. Imagen's (Saharia et al. 2022, eq. 4), that of GLIDE, DiT and EDM2, and `guidance_scale` of
+    /// one. Imagen's (Saharia et al. 2022), that of GLIDE, DiT and EDM2, and `guidance_scale` of
     /// diffusers' pipelines.
     #[default]
     FromUnconditional,

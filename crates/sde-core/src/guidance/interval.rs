@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::GuidanceError;
 use crate::{AffineSde, Time};
 
-/// Guidance acts at noise levels σ̃ = σ/α with `low` < σ̃ ≤ `high` (Kynkäänniemi et al. 2024, eq. 6): at
-/// high noise it costs variety, at low noise it does nothing.
-///
-/// All levels by default. For ImageNet-512 with EDM2-XXL the paper has (0.28, 2.90].
+/// Guidance acts at noise levels σ̃ = σ/α with `low` < σ̃ ≤ `high` (Kynkäänniemi et al. 2024): at high noise
+/// it harms, at low noise it does nothing, and without both the paper's FID on ImageNet-512 falls from 1.81 to
+/// 1.40. All levels by default.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuidanceInterval {

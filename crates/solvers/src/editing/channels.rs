@@ -5,7 +5,7 @@ use super::{EditError, Projection, require};
 /// Some combinations of a pixel's channels are known, such as its grey value: colourisation. Samples have
 /// the shape `[channels, pixels...]`.
 ///
-/// The combinations are made orthonormal, as in the decoupling of Song et al. 2021, appendix I.2, whose
+/// The combinations are made orthonormal, as in the decoupling of Song et al. 2021, appendix I.3, whose
 /// matrix has (1, 1, 1)/√3 for the grey channel; so the known picture is the one whose channels are all the
 /// mean of the colours.
 #[derive(Clone, Debug, PartialEq)]

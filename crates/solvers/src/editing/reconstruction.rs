@@ -12,7 +12,7 @@ use super::{EditError, Observation, require};
 /// ∇ₓ log p(y | x) = (∂x̂₀/∂x)ᵀ P (P C_t P + σ_y² I)⁻¹ P (y − x̂₀)
 /// ```
 ///
-/// (Song, Vahdat, Mardani & Kautz 2023, eq. 7: ΠGDM; Ho et al. 2022, section 3.1: reconstruction guidance.)
+/// (Song, Vahdat, Mardani & Kautz 2023: ΠGDM; Ho et al. 2022, section 3.1: reconstruction guidance.)
 /// It is the exact conditional score wherever p(x₀ | x_t) is that Gaussian. DPS (Chung et al. 2023) is not this
 /// rule: it steps by ∇‖y − P x̂₀‖² after each step of the chain, by a length of its own.
 ///
@@ -43,7 +43,7 @@ pub enum PosteriorCovariance {
         data_std: f64,
     },
     /// Tweedie's (σ²/α²)(I + σ² ∂s/∂x), exact (Efron 2011; Boys et al. 2023). The linear system is solved by
-    /// conjugate gradients, without the matrix (Rozet et al. 2024, algorithm 3). For Gaussian data it is exact
+    /// conjugate gradients, without the matrix (Rozet et al. 2024). For Gaussian data it is exact
     /// after as many iterations as there are variances in the range of P. `iterations` + 2 evaluations.
     Jacobian {
         /// The number of conjugate gradient steps; 3 by default.

@@ -13,7 +13,7 @@ use crate::{GridSpec, Observer, Problem, Solution, SolveError, Solver};
 #[serde(default, deny_unknown_fields)]
 pub struct SdEdit {
     /// The noise level σ/α, in units of the data; 1 by default. For VP the paper has t₀ = 0.3 to 0.6, which
-    /// is 1.2 to 6.2.
+    /// is 1.2 to 6.1.
     pub sigma: Sigma,
 }
 

@@ -223,6 +223,10 @@ fn replacement_is_biased_by_what_its_limit_says() {
     let [mean, variance] = limit_of_replacement(&sde, 1.0);
     let once = Resampling::default();
     let [rough, fine] = [200, 800].map(|steps| by_replacement(steps, once, 1.0));
+    // The known one is the observation, noised: α y + σ z with z of its own.
+    let end = sde.marginal(sde.t_min_sampling());
+    assert!((fine.0[0] - end.alpha).abs() < 1e-12);
+    assert!((fine.1[[0, 0]] - end.sigma.powi(2)).abs() < 1e-12 && fine.1[[0, 1]] == 0.0);
     let off = |found: &(Array1<f64>, Array2<f64>)| {
         [
             (found.0[1] - mean).abs(),
