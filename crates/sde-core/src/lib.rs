@@ -26,6 +26,7 @@
 //! - [`Process`]: one of the two kinds, whichever a configuration names;
 //! - [`ReverseSde`] and [`ProbabilityFlow`]: the two reversals of any process with any [`Score`];
 //! - [`Prediction`]: what a network predicts (ε, x₀, v, the score, EDM's F), and every conversion;
+//! - [`guidance`]: scores made of scores: classifier-free, by a classifier, by a weaker score;
 //! - [`noise`]: randomness as a function of (seed, sample, step, role), the same everywhere;
 //! - [`objective`]: what a score minimises: weightings, times, score matching, the bound on −log p;
 //! - [`worlds`]: Gaussian and Gaussian-mixture data, whose score and density are exact at every t.
@@ -35,6 +36,7 @@
 pub mod chains;
 pub mod damped;
 pub mod families;
+pub mod guidance;
 pub mod noise;
 pub mod objective;
 pub mod prediction;

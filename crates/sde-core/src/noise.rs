@@ -30,6 +30,10 @@ pub enum Role {
     Probe = 7,
     /// Draws from a data distribution that is known in closed form.
     Data = 8,
+    /// The noise of what is known, when a run is held to it.
+    Observation = 40,
+    /// The noise that takes a state back up when its steps are taken again.
+    Resampling = 41,
     /// Random features of a network, one channel a sample.
     Feature = 24,
     /// What fills the cells of quantised data; the draw is counted in the step index.

@@ -30,6 +30,12 @@ pub trait Score<X> {
         X::concatenate_samples(&parts)
     }
 
+    /// How many evaluations one call at these times counts, for NFE: 1, but for scores that are made of
+    /// several, which [`guidance`](crate::guidance) makes. It says nothing of the size of the batch.
+    fn cost(&self, _times: &[Time]) -> usize {
+        1
+    }
+
     /// The same score with the variance that was learned beside it; none by default, as of exact scores,
     /// closures, and networks that learned none.
     fn with_learned_variance(&self) -> Option<&dyn LearnedVariance<X>> {
@@ -84,18 +90,23 @@ impl<'a, X> CountedScore<'a, X> {
         self.evaluations.get()
     }
 
-    /// [`LearnedVariance::score_and_variance`] as one evaluation; none, and no evaluation, of a score
+    fn count(&self, times: &[Time]) {
+        let cost = self.inner.cost(times);
+        self.evaluations.set(self.evaluations.get() + cost);
+    }
+
+    /// [`LearnedVariance::score_and_variance`] as one call; none, and no evaluation, of a score
     /// without a learned variance.
     pub fn score_and_variance(&self, x: &X, t: Time) -> Option<(X, X)> {
         let learned = self.inner.with_learned_variance()?;
-        self.evaluations.set(self.evaluations.get() + 1);
+        self.count(&[t]);
         Some(learned.score_and_variance(x, t))
     }
 }
 
 impl<X> Score<X> for CountedScore<'_, X> {
     fn score(&self, x: &X, t: Time) -> X {
-        self.evaluations.set(self.evaluations.get() + 1);
+        self.count(&[t]);
         self.inner.score(x, t)
     }
 
@@ -103,7 +114,11 @@ impl<X> Score<X> for CountedScore<'_, X> {
     where
         X: State,
     {
-        self.evaluations.set(self.evaluations.get() + 1);
+        self.count(times);
         self.inner.score_each(x, times)
+    }
+
+    fn cost(&self, times: &[Time]) -> usize {
+        self.inner.cost(times)
     }
 }

@@ -100,6 +100,21 @@ pub trait State: Clone {
     /// Whether every element is finite; it synchronises with the device.
     fn is_finite(&self) -> bool;
 
+    /// Every element on the host, sample after sample, each in row-major order; it synchronises with the
+    /// device.
+    fn to_host(&self) -> Vec<f64>;
+
+    /// The samples that `map(i, sample)` makes of these, in place, on the host; a sample has length
+    /// [`State::sample_len`] and is in row-major order. It synchronises with the device.
+    #[must_use]
+    fn map_samples(&self, map: &mut dyn FnMut(usize, &mut [f64])) -> Self {
+        let (values, len) = (self.to_host(), self.sample_len());
+        self.filled_like(&mut |i, out| {
+            out.copy_from_slice(&values[i * len..(i + 1) * len]);
+            map(i, out);
+        })
+    }
+
     /// A state of this shape, type and device whose sample i is what `fill(i, buffer)` writes;
     /// `buffer` has length [`State::sample_len`] and holds the sample in row-major order.
     #[must_use]

@@ -7,7 +7,7 @@ use sde_core::{CountedScore, Score, State, StepIndex, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptive::{SampleCost, chosen};
-use crate::engine::{check_and_observe, check_grid, check_state};
+use crate::engine::{check_and_observe, check_free, check_grid, check_state};
 use crate::last_step::posterior_mean;
 use crate::solver::ParameterError;
 use crate::{
@@ -87,6 +87,7 @@ impl AdaptiveSde {
         observer: &mut dyn Observer<X>,
     ) -> Result<(Solution<X>, Vec<SampleCost>), SolveError> {
         self.validate()?;
+        check_free(problem, "adaptive-sde")?;
         check_state(&x)?;
         check_grid(problem.sde, grid)?;
         let score = CountedScore::new(problem.score);

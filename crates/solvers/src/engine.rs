@@ -3,13 +3,16 @@
 //! A solver of this crate is one [`Step`]; the engine calls it for every interval, applies the last
 //! step, counts evaluations, reports to the observer and looks for states that are not finite.
 
+use std::cell::Cell;
+
 use sde_core::noise::{Noise, Role};
 use sde_core::{AffineSde, CountedScore, Score, State, StepIndex, Time};
 
+use crate::editing::{Move, Replacement, Resampling};
 use crate::last_step::{can_end_at, posterior_mean};
 use crate::{
     FiniteCheck, LastStep, Observer, Problem, Progress, Scheme, Solution, SolveError, Solver,
-    TimeGrid,
+    TimeGrid, Transition,
 };
 
 /// One interval of the grid, walked from `from` down to `to` < `from`.
@@ -37,7 +40,12 @@ pub struct Run<'a, X> {
     score: CountedScore<'a, X>,
     noise: &'a dyn Noise<X>,
     grid: &'a TimeGrid,
+    /// How often the steps that are taken were taken before.
+    pass: Cell<usize>,
 }
+
+/// The draws of a step that is taken again are those of a step so much later; no grid is as long.
+const PASS: usize = 1 << 24;
 
 impl<X: State> Run<'_, X> {
     /// The forward process.
@@ -59,7 +67,24 @@ impl<X: State> Run<'_, X> {
 
     /// Standard normal noise of `like`'s shape.
     pub fn noise(&self, like: &X, step: StepIndex, role: Role) -> X {
+        let step = self.numbered(step.0);
         self.noise.standard_normal(like, step, role)
+    }
+
+    /// The number under which this pass draws noise at `step`.
+    fn numbered(&self, step: usize) -> StepIndex {
+        StepIndex(step.wrapping_add(self.pass.get().wrapping_mul(PASS)))
+    }
+
+    /// x at place `place` of the grid, held to what is known.
+    fn held(&self, replacement: Option<&Replacement<'_, X>>, place: usize, x: X) -> X {
+        match replacement {
+            None => x,
+            Some(known) => {
+                let (t, step) = (self.grid.times()[place], self.numbered(place));
+                known.hold(self.sde, x, t, step, self.noise)
+            }
+        }
     }
 
     /// Tweedie's E[x₀ | x_t = x], for one evaluation.
@@ -136,8 +161,16 @@ impl<X: State, S: Step<X>> Solver<X> for S {
             score: CountedScore::new(problem.score),
             noise,
             grid,
+            pass: Cell::new(0),
         };
-        let steps = grid.steps();
+        let replacement = problem.replacement.as_ref();
+        let resampling = replacement.map_or(Resampling::default(), Replacement::resampling);
+        if let Some(known) = replacement {
+            known.check(&x)?;
+        }
+        let moves = resampling.moves(grid.times().len() - 1);
+        let walked = moves.iter().filter(|m| matches!(m, Move::Down { .. }));
+        let steps = walked.count() + usize::from(grid.last_step() == LastStep::Denoise);
         let mut report = |step: usize, time: Time, x: &X| {
             let (step, nfe) = (StepIndex(step), run.score.evaluations());
             let progress = Progress {
@@ -152,18 +185,39 @@ impl<X: State, S: Step<X>> Solver<X> for S {
 
         let mut memory = S::Memory::default();
         x = self.begin(&run, grid.start(), x, &mut memory);
+        x = run.held(replacement, 0, x);
         report(0, grid.start(), &x)?;
-        for (i, ends) in grid.times().windows(2).enumerate() {
-            let interval = Interval {
-                index: StepIndex(i),
-                from: ends[0],
-                to: ends[1],
-            };
-            x = self.advance(&run, interval, x, &mut memory);
-            report(i + 1, interval.to, &x)?;
+        let between = |place: usize, from: usize, to: usize| Interval {
+            index: StepIndex(place),
+            from: grid.times()[from],
+            to: grid.times()[to],
+        };
+        let mut done = 0;
+        for step in moves {
+            match step {
+                Move::Down { interval, pass } => {
+                    run.pass.set(pass);
+                    let ends = between(interval, interval, interval + 1);
+                    x = self.advance(&run, ends, x, &mut memory);
+                    x = run.held(replacement, interval + 1, x);
+                    done += 1;
+                    report(done, ends.to, &x)?;
+                }
+                Move::Up { from, to, pass } => {
+                    run.pass.set(pass);
+                    memory = S::Memory::default();
+                    let transition = Transition::new(run.sde, between(to, to, from));
+                    x = Replacement::noised(transition, x, run.numbered(to), noise);
+                }
+            }
         }
         if grid.last_step() == LastStep::Denoise {
-            x = self.denoise(&run, StepIndex(steps - 1), grid.end(), x, &mut memory);
+            run.pass.set(0);
+            let index = StepIndex(grid.steps() - 1);
+            x = self.denoise(&run, index, grid.end(), x, &mut memory);
+            if let Some(known) = replacement {
+                x = known.hold_sample(x);
+            }
             report(steps, Time(0.0), &x)?;
         }
 
@@ -189,6 +243,17 @@ pub(crate) fn check_and_observe<X: State>(
         return Err(SolveError::Stopped { step, time });
     }
     Ok(())
+}
+
+/// Refuses to be held to what is known, for solvers that do not walk the grid.
+pub(crate) fn check_free<X>(
+    problem: &Problem<'_, X>,
+    solver: &'static str,
+) -> Result<(), SolveError> {
+    match problem.replacement {
+        Some(_) => Err(SolveError::NotStepwise { solver }),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn check_state<X: State>(x: &X) -> Result<(), SolveError> {

@@ -42,6 +42,36 @@ pub fn decode<X: State>(
     solver.transport(problem, x_t, problem.sde.t_max(), t_min)
 }
 
+/// The states at `t_min` between `a` and `b`, one batch for each of `weights`: their latents, spherical
+/// interpolation between them, and back. At 0 it is a and at 1 b, up to the tolerance.
+///
+/// # Errors
+/// As [`Rk45::transport`], and [`SolveError::Interpolation`] if the two differ in size.
+///
+/// # Panics
+/// If the score returns another shape than the states'.
+pub fn interpolate<X: State>(
+    solver: &Rk45,
+    problem: &Problem<'_, X>,
+    [a, b]: [X; 2],
+    t_min: Time,
+    weights: &[f64],
+) -> Result<Vec<X>, SolveError> {
+    let size = |x: &X| (x.batch(), x.sample_len());
+    if size(&a) != size(&b) {
+        let (first, second) = (size(&a), size(&b));
+        return Err(SolveError::Interpolation { first, second });
+    }
+    let [a, b] = [
+        encode(solver, problem, a, t_min)?.x,
+        encode(solver, problem, b, t_min)?.x,
+    ];
+    let between = weights.iter().map(|&w| slerp(&a, &b, w));
+    between
+        .map(|latents| Ok(decode(solver, problem, latents, t_min)?.x))
+        .collect()
+}
+
 /// Below this sine two latents count as parallel or opposite: 1/sin θ would blow up rounding errors.
 const PARALLEL: f64 = 1e-4;
 

@@ -30,6 +30,8 @@
 //!
 //! Along the same flow, [`likelihood`] computes log-likelihoods with an error budget, and [`latent`]
 //! takes data to latents and back. [`FlowVariable`] says in which variable a flow is integrated.
+//! [`editing`] holds samples to what is known of them. Guided scores are those of
+//! [`sde_core::guidance`]; every solver takes them.
 //! [`damped`] holds the solvers of critically damped Langevin diffusion, whose states are pairs of a position
 //! and a velocity.
 //!
@@ -51,6 +53,7 @@ pub mod damped;
 pub mod data_prediction;
 mod ddim;
 mod dpm_solver;
+pub mod editing;
 mod edm;
 pub mod engine;
 mod euler_maruyama;
@@ -89,7 +92,7 @@ pub use gradient_estimation::GradientEstimation;
 pub use grid::{GridConfig, GridError, GridSpec, TimeGrid};
 pub use heun::HeunOde;
 pub use last_step::LastStep;
-pub use latent::{decode, encode, slerp};
+pub use latent::{decode, encode, interpolate, slerp};
 pub use likelihood::{
     DataEnd, Divergence, ErrorBudget, Integrator, Likelihood, LikelihoodError, LikelihoodReport,
     Quantisation,

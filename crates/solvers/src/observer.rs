@@ -9,7 +9,8 @@ use sde_core::{StepIndex, Time};
 pub struct Progress<'a, X> {
     /// The number of steps done: 0 for the starting state, [`Progress::steps`] for the sample.
     pub step: StepIndex,
-    /// The number of steps of the whole run.
+    /// The number of steps of the whole run; those that [resampling](crate::editing::Resampling) takes again
+    /// count each time.
     pub steps: usize,
     /// The time t of the state; 0 for the sample of [`LastStep::Denoise`](crate::LastStep::Denoise).
     pub time: Time,
@@ -19,7 +20,8 @@ pub struct Progress<'a, X> {
     pub nfe: usize,
 }
 
-/// Sees every state of a run, N + 1 of them for N steps, and may stop it.
+/// Sees every state of a run, N + 1 of them for N steps, and may stop it. Of a run that is held to something
+/// known, it sees the states after the known part was replaced.
 ///
 /// Closures `FnMut(Progress<'_, X>) -> ControlFlow<()>` are observers. Reading `x` on a device
 /// synchronises with it.

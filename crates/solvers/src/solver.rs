@@ -6,6 +6,7 @@ use sde_core::noise::Noise;
 use sde_core::{AffineSde, Score, State, StepIndex, Time};
 use thiserror::Error;
 
+use crate::editing::{EditError, Replacement};
 use crate::{Observer, TimeGrid};
 
 /// The order of convergence in the largest step of a smooth grid.
@@ -113,6 +114,8 @@ pub struct Problem<'a, X> {
     pub score: &'a dyn Score<X>,
     /// When states are checked.
     pub finite_check: FiniteCheck,
+    /// What the run is held to, if anything: inpainting and its like, for stepwise solvers.
+    pub replacement: Option<Replacement<'a, X>>,
 }
 
 impl<'a, X> Problem<'a, X> {
@@ -122,6 +125,16 @@ impl<'a, X> Problem<'a, X> {
             sde,
             score,
             finite_check: FiniteCheck::AtEnd,
+            replacement: None,
+        }
+    }
+
+    /// The same problem held to something known, see [`Replacement`].
+    #[must_use]
+    pub fn holding(self, replacement: Replacement<'a, X>) -> Self {
+        Self {
+            replacement: Some(replacement),
+            ..self
         }
     }
 
@@ -185,6 +198,17 @@ pub enum SolveError {
         /// Those of the velocities.
         velocity: (usize, usize),
     },
+    /// Two states between which there is nothing.
+    #[error(
+        "{} samples of {} elements and {} of {} cannot be interpolated: give both one shape",
+        .first.0, .first.1, .second.0, .second.1
+    )]
+    Interpolation {
+        /// Samples, and elements of one, of the first.
+        first: (usize, usize),
+        /// Those of the second.
+        second: (usize, usize),
+    },
     /// The grid was built for another process.
     #[error(
         "the grid runs from t = {} to {}, but `{family}` can be reversed on (0, {}] only: build the \
@@ -206,6 +230,18 @@ pub enum SolveError {
          none, a network has one if it was trained with it; use variance = small or large"
     )]
     NoLearnedVariance {
+        /// The solver.
+        solver: &'static str,
+    },
+    /// What is known does not fit the run.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// The solver does not stop where the known part could be replaced.
+    #[error(
+        "solver `{solver}` chooses its own steps, so the known part of its states cannot be replaced at those of \
+         the grid: take a solver that walks the grid, or reconstruction guidance, which any solver takes"
+    )]
+    NotStepwise {
         /// The solver.
         solver: &'static str,
     },

@@ -156,6 +156,21 @@ impl<X: State> State for PhaseState<X> {
         self.position.is_finite() && self.velocity.is_finite()
     }
 
+    fn to_host(&self) -> Vec<f64> {
+        let (positions, velocities) = (self.position.to_host(), self.velocity.to_host());
+        let [n, m] = [&self.position, &self.velocity].map(State::sample_len);
+        let samples = 0..self.batch();
+        samples
+            .flat_map(|i| {
+                let (x, v) = (
+                    &positions[i * n..(i + 1) * n],
+                    &velocities[i * m..(i + 1) * m],
+                );
+                x.iter().chain(v).copied()
+            })
+            .collect()
+    }
+
     fn filled_like(&self, fill: &mut dyn FnMut(usize, &mut [f64])) -> Self {
         // `fill` is called once a sample and in order, as it would be for a state of one part.
         let (split, len) = (self.position.sample_len(), self.sample_len());

@@ -107,6 +107,10 @@ impl<const D: usize> State for Tensor<D> {
         probe.into_data().iter::<f64>().all(f64::is_finite)
     }
 
+    fn to_host(&self) -> Vec<f64> {
+        self.clone().into_data().iter::<f64>().collect()
+    }
+
     fn filled_like(&self, fill: &mut dyn FnMut(usize, &mut [f64])) -> Self {
         let [batch, len] = [self.batch(), self.sample_len()];
         let mut buffer = vec![0.0; len];

@@ -130,6 +130,10 @@ where
         self.iter().all(|x| x.is_finite())
     }
 
+    fn to_host(&self) -> Vec<f64> {
+        self.iter().map(host).collect()
+    }
+
     fn filled_like(&self, fill: &mut dyn FnMut(usize, &mut [f64])) -> Self {
         let mut buffer = vec![0.0; self.sample_len()];
         let mut filled = Self::zeros(self.raw_dim());
@@ -193,6 +197,21 @@ mod tests {
         // Tolerances 0.1 + 0.2·1 and 0.1 + 0.2·3.
         let expected = ((1.0f64.powi(2) + (0.4f64 / 0.7).powi(2)) / 2.0).sqrt();
         assert!((e.error_norms(&x, &y, 0.1, 0.2)[0] - expected).abs() < 1e-15);
+    }
+
+    #[test]
+    fn samples_are_mapped_in_row_major_order_whatever_the_layout() {
+        let x = Array3::from_shape_fn((2, 2, 3), |(i, j, k)| (100 * i + 10 * j + k) as f32);
+        let turned = x.clone().permuted_axes([0, 2, 1]);
+        assert_eq!(turned.to_host()[..4], [0.0, 10.0, 1.0, 11.0]);
+        let mapped = turned.map_samples(&mut |i, sample| {
+            assert_eq!(sample.len(), 6);
+            sample[1] = -(i as f64);
+        });
+        assert_eq!(mapped[[0, 0, 1]], 0.0);
+        assert_eq!(mapped[[1, 0, 1]], -1.0);
+        assert_eq!(mapped[[1, 2, 1]], 112.0);
+        assert_eq!(mapped[[1, 2, 0]], 102.0);
     }
 
     #[test]

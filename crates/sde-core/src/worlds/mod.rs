@@ -16,6 +16,7 @@
 //! assert_eq!(score.dim(), (16, 2));
 //! ```
 
+mod classes;
 mod density;
 mod exact_score;
 mod gaussian_flow;
@@ -23,6 +24,7 @@ mod gaussian_mixture;
 
 use thiserror::Error;
 
+pub use classes::{ClassedMixture, ExactClassifier};
 pub use exact_score::ExactScore;
 pub use gaussian_mixture::GaussianMixture;
 
@@ -40,7 +42,7 @@ pub enum WorldError {
     /// The arrays do not describe the same components.
     #[error("{field} has shape {found:?}, but {expected:?} is what the means ask for")]
     Shape {
-        /// `weights` or `stds`.
+        /// `weights`, `stds` or `classes`.
         field: &'static str,
         /// Its shape.
         found: Vec<usize>,
@@ -58,6 +60,14 @@ pub enum WorldError {
         value: f64,
         /// What it must be.
         reason: &'static str,
+    },
+    /// No component is of this class.
+    #[error(
+        "no component of the mixture has class {class}: ask for one that was given to `with_classes`"
+    )]
+    NoSuchClass {
+        /// What was asked for.
+        class: usize,
     },
     /// The closed form holds for one Gaussian only.
     #[error(

@@ -7,6 +7,7 @@ mod chains;
 mod configuration;
 mod damped;
 mod densities;
+mod guidance;
 mod moments;
 mod near_the_data;
 mod prediction_formulas;

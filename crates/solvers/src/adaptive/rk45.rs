@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::dense::Dense;
 use super::walk::{Cause, Controlled, Failure, Taken};
 use super::{Augmented, SampleCost, StepControl};
-use crate::engine::{check_and_observe, check_grid, check_state};
+use crate::engine::{check_and_observe, check_free, check_grid, check_state};
 use crate::flow_variable::{FlowPoint, FlowVariable, slope, unscaled};
 use crate::last_step::posterior_mean;
 use crate::solver::ParameterError;
@@ -95,6 +95,7 @@ impl Rk45 {
         to: Time,
     ) -> Result<Transported<X>, SolveError> {
         self.validate()?;
+        check_free(problem, "rk45")?;
         check_state(&x)?;
         let (start, end) = if from > to { (from, to) } else { (to, from) };
         let times = vec![start, end];
@@ -131,6 +132,7 @@ impl Rk45 {
         observer: &mut dyn Observer<X>,
     ) -> Result<(Solution<X>, Vec<SampleCost>), SolveError> {
         self.validate()?;
+        check_free(problem, "rk45")?;
         check_state(&x)?;
         check_grid(problem.sde, grid)?;
         let score = CountedScore::new(problem.score);

@@ -11,7 +11,7 @@ use crate::tableau::{Embedded, Tableau};
 /// What one sample cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleCost {
-    /// Score evaluations in which it took part.
+    /// Calls of the score in which it took part; one of a guided score may be several evaluations.
     pub evaluations: usize,
     /// Steps taken.
     pub accepted: usize,

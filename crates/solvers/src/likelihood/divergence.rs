@@ -133,7 +133,7 @@ impl<X: State> Probes<X> {
         match self {
             Self::Units => {
                 let (s, traces) = score_and_trace(score, x, times);
-                (s, traces, x.sample_len())
+                (s, traces, x.sample_len() * score.cost(times))
             }
             Self::Drawn(probes) => {
                 let mut estimates = vec![0.0; x.batch() * probes.len()];
@@ -147,7 +147,7 @@ impl<X: State> Probes<X> {
                     found = Some(s);
                 }
                 let s = found.expect("there is a probe");
-                (s, estimates, probes.len())
+                (s, estimates, probes.len() * score.cost(times))
             }
         }
     }

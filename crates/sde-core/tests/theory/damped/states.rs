@@ -31,6 +31,8 @@ proptest! {
         let (u, v) = (joined(&x), joined(&y));
         prop_assert_eq!(x.sample_len(), u.sample_len());
         prop_assert_eq!(x.batch(), 4);
+        let on_host: Vec<f64> = u.iter().copied().collect();
+        prop_assert_eq!(x.to_host(), on_host);
         let own = [a, b, 0.5, -1.0];
         let same = |z: Pair, w: Array2<f64>| joined(&z) == w;
         prop_assert!(same(x.clone().scale(a), u.clone().scale(a)));
