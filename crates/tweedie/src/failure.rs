@@ -119,7 +119,12 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     );
     let unusable_solver = matches!(
         in_chain(error),
-        Some(SolveError::Parameter(_) | SolveError::NoLearnedVariance { .. })
+        Some(
+            SolveError::Parameter(_)
+                | SolveError::NoLearnedVariance { .. }
+                | SolveError::Edit(_)
+                | SolveError::NotStepwise { .. }
+        )
     );
     let unusable_backend = matches!(
         in_chain(error),
