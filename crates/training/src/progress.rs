@@ -45,6 +45,8 @@ pub(crate) struct Progress {
     clipped: u64,
     spikes: u64,
     skipped: u64,
+    /// Steps that were left out since the last that was not.
+    skipped_in_a_row: u64,
     /// Σ (1 − d) dᵏ loss, and Σ (1 − d) dᵏ.
     #[serde(with = "bits")]
     running: f64,
@@ -56,6 +58,7 @@ impl Progress {
     /// A step that was taken.
     pub fn took(&mut self, loss: f64, norm: f64, clipped: bool) {
         self.steps += 1;
+        self.skipped_in_a_row = 0;
         self.loss += loss;
         self.loss_max = if self.steps == 1 {
             loss
@@ -74,6 +77,12 @@ impl Progress {
     /// A step that was left out.
     pub fn skipped(&mut self) {
         self.skipped += 1;
+        self.skipped_in_a_row += 1;
+    }
+
+    /// How many were left out since the last that was not.
+    pub fn skipped_in_a_row(&self) -> u64 {
+        self.skipped_in_a_row
     }
 
     /// The mean loss of the last hundred steps or so, the latest counting most; none before the first
@@ -85,6 +94,7 @@ impl Progress {
     /// The means since the last call, or none if no step was taken.
     pub fn take(&mut self) -> Option<Means> {
         let fresh = Self {
+            skipped_in_a_row: self.skipped_in_a_row,
             running: self.running,
             running_weight: self.running_weight,
             ..Self::default()
@@ -138,6 +148,9 @@ mod tests {
         assert_eq!((means.grad_norm, means.grad_norm_max), (2.0, 3.0));
         assert!((means.clipped - 2.0 / 3.0).abs() < 1e-15);
         assert_eq!((means.spikes, means.skipped), (0, 1));
+        // A row goes on over reports.
+        progress.skipped();
+        assert_eq!(progress.skipped_in_a_row(), 2);
         // Negative losses, which learned weightings have, have a largest one too.
         progress.took(-2.0, 0.0, false);
         progress.took(-1.0, 0.0, false);

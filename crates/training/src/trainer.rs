@@ -42,8 +42,6 @@ pub struct Trainer<'a> {
     indices: Vec<usize>,
     unread: Vec<Unread>,
     progress: Progress,
-    /// Steps that were left out without one between them that was not.
-    skipped_in_a_row: u64,
 }
 
 /// Marks parameters for gradient checkpointing, which all that meet in an operation must agree on.
@@ -94,7 +92,6 @@ impl<'a> Trainer<'a> {
             indices: Vec::new(),
             unread: Vec::new(),
             progress: Progress::default(),
-            skipped_in_a_row: 0,
             process,
             model: model.clone(),
             config,

@@ -41,8 +41,7 @@ impl Trainer<'_> {
                     "the gradient is not finite: the step is left out"
                 );
                 self.progress.skipped();
-                self.skipped_in_a_row += 1;
-                if self.skipped_in_a_row > SKIPS_IN_A_ROW {
+                if self.progress.skipped_in_a_row() > SKIPS_IN_A_ROW {
                     unread.norm = Err(refused);
                     return Err(self.not_finite(unread));
                 }
@@ -83,7 +82,6 @@ impl Trainer<'_> {
         }
         let limit = self.config.clip_norm;
         self.progress.took(loss, norm, limit > 0.0 && norm > limit);
-        self.skipped_in_a_row = 0;
     }
 
     /// The error that tells of a step that is not finite: in which sample, at which time, in which layer.
