@@ -188,7 +188,6 @@ impl Checkpoint {
             );
             return Err(self.fault(MANIFEST, fault));
         };
-        let data = DataIdentity::of(trainer.source())?;
         let differences = [
             difference("model", &manifest.model, trainer.model_config()),
             difference("sde", &manifest.sde, &trainer.process_config()),
@@ -197,7 +196,7 @@ impl Checkpoint {
                 &binding(&state.training),
                 &binding(trainer.config()),
             ),
-            difference("data", &state.data, &data),
+            difference("data", &state.data, trainer.data_identity()),
         ];
         if let Some(difference) = differences.into_iter().flatten().next() {
             return Err(TrainingError::Architecture {
@@ -270,7 +269,7 @@ fn write_files(
         (tensors.write(&path)).map_err(TrainingError::io(&path, "writing"))?;
         files.push(FileDigest::of(folder, name).map_err(TrainingError::io(&path, "reading back"))?);
     }
-    let data = DataIdentity::of(trainer.source())?;
+    let data = trainer.data_identity().clone();
     let (model, sde) = (trainer.model_config().clone(), trainer.process_config());
     let bound = as_read(&(&model, &sde, binding(trainer.config()), &data));
     let manifest = CheckpointManifest {

@@ -13,7 +13,7 @@ use tracing::trace_span;
 
 pub use self::look::SKIPS_IN_A_ROW;
 use self::look::Unread;
-use crate::checkpoint::Weights;
+use crate::checkpoint::{DataIdentity, Weights};
 use crate::gradient::{Part, gradient};
 use crate::objective::Draw;
 use crate::optimizer::{Optimizer, Schedule};
@@ -32,6 +32,8 @@ pub struct Trainer<'a> {
     model: ModelConfig,
     task: Task,
     source: &'a dyn Source,
+    /// Read once: what has vanished since must not keep a checkpoint from being written.
+    data: DataIdentity,
     order: EpochOrder,
     device: Device,
     preconditioning: Preconditioning,
@@ -83,6 +85,7 @@ impl<'a> Trainer<'a> {
             uncertainty: uncertainty.map(|of| Uncertainty::new(of, config.seed)),
             task,
             source,
+            data: DataIdentity::of(source)?,
             order,
             optimizer: Optimizer::new(&config, built.network),
             preconditioning: built.preconditioning,
@@ -118,9 +121,9 @@ impl<'a> Trainer<'a> {
         &self.model
     }
 
-    /// What it is trained with.
-    pub fn source(&self) -> &dyn Source {
-        self.source
+    /// By what the data that it is trained with are recognised.
+    pub fn data_identity(&self) -> &DataIdentity {
+        &self.data
     }
 
     /// What is minimised.
