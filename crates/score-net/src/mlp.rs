@@ -103,6 +103,7 @@ impl MlpConfig {
     fn noise_embedding(&self) -> NoiseEmbeddingConfig {
         NoiseEmbeddingConfig {
             time_embedding: self.time_embedding,
+            waves: self.embedding,
             features: self.embedding,
         }
     }

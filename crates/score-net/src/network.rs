@@ -12,6 +12,7 @@ pub use self::error::ConfigError;
 pub(crate) use self::error::{MOST, at_most, nonempty, positive};
 pub use self::signature::Signature;
 pub use self::weights::Weights;
+use crate::dit::{DiT, DiTConfig};
 use crate::mlp::{Mlp, MlpConfig};
 use crate::unet::{UNet, UNetConfig};
 
@@ -38,6 +39,9 @@ pub enum NetworkConfig {
     /// A U-Net, for images.
     #[serde(rename = "unet")]
     UNet(UNetConfig),
+    /// A diffusion transformer, for images.
+    #[serde(rename = "dit")]
+    DiT(DiTConfig),
     /// An MLP, for points.
     #[serde(rename = "mlp")]
     Mlp(MlpConfig),
@@ -58,6 +62,7 @@ impl NetworkConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         match self {
             Self::UNet(config) => config.validate(),
+            Self::DiT(config) => config.validate(),
             Self::Mlp(config) => config.validate(),
         }
     }
@@ -79,6 +84,7 @@ impl NetworkConfig {
         let signature = signature.into();
         match self {
             Self::UNet(config) => Ok(Network::UNet(config.init(signature, seed, device)?)),
+            Self::DiT(config) => Ok(Network::DiT(config.init(signature, seed, device)?)),
             Self::Mlp(config) => {
                 let features = signature.features()?;
                 Ok(Network::Mlp(config.init_between(features, seed, device)?))
@@ -96,6 +102,7 @@ impl NetworkConfig {
         let signature = signature.into();
         match self {
             Self::UNet(config) => config.parameter_count(signature),
+            Self::DiT(config) => config.parameter_count(signature),
             Self::Mlp(config) => {
                 config.validate()?;
                 Ok(config.parameter_count_between(signature.features()?))
@@ -115,6 +122,7 @@ impl NetworkConfig {
         let shape = signature.shape;
         let body = match self {
             Self::UNet(config) => config.describe(shape)?,
+            Self::DiT(config) => config.describe(shape)?,
             Self::Mlp(config) => format!(
                 "MLP for points of {} coordinates: {} residual blocks of width {}, {} time \
                  embedding of {} features",
@@ -130,7 +138,7 @@ impl NetworkConfig {
     }
 }
 
-/// A network of either kind, `F(x, c_noise)`.
+/// A network of any kind, `F(x, c_noise)`.
 ///
 /// It is raw: what its output means, and how its input is scaled, is the preconditioning's affair.
 #[derive(Module, Debug)]
@@ -141,6 +149,8 @@ impl NetworkConfig {
 pub enum Network {
     /// A U-Net.
     UNet(UNet),
+    /// A diffusion transformer.
+    DiT(DiT),
     /// An MLP; images are flattened for it.
     Mlp(Mlp),
 }
@@ -159,6 +169,7 @@ impl Network {
     pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
         match self {
             Self::UNet(unet) => unet.forward(x, c_noise),
+            Self::DiT(dit) => dit.forward(x, c_noise),
             Self::Mlp(mlp) => {
                 let [batch, _, height, width] = x.dims();
                 let output = mlp.forward(x.flatten(1, 3), c_noise);
@@ -177,6 +188,7 @@ mod tests {
     fn configurations_survive_toml_and_json() {
         let configs = [
             NetworkConfig::default(),
+            NetworkConfig::DiT(DiTConfig::default()),
             NetworkConfig::Mlp(MlpConfig::default()),
         ];
         for config in configs {
@@ -206,6 +218,7 @@ mod tests {
     fn data_without_extent_are_refused() {
         for config in [
             NetworkConfig::default(),
+            NetworkConfig::DiT(DiTConfig::default()),
             NetworkConfig::Mlp(MlpConfig::default()),
         ] {
             let error = config.init([1, 0, 4], 0, &Device::flex()).unwrap_err();

@@ -2,7 +2,6 @@
 
 mod config;
 mod level;
-mod patch;
 mod plan;
 
 use burn::module::Module;
@@ -11,9 +10,9 @@ use burn::tensor::Tensor;
 
 pub use self::config::UNetConfig;
 use self::level::{DownLevel, Middle, UpLevel};
-use self::patch::{depth_to_space, space_to_depth};
 use crate::block::{GroupNorm, convolve, norm_silu_convolve};
 use crate::embedding::NoiseEmbedding;
+use crate::patch::{depth_to_space, space_to_depth};
 use crate::profile::layer;
 
 /// A U-Net F(x, c_noise), built by [`UNetConfig::init`].
