@@ -28,7 +28,10 @@ mod choice;
 mod concat;
 mod conv;
 mod fused;
+mod gated;
 mod kept;
+mod layer_norm;
+mod linear;
 mod norm;
 mod ops;
 pub mod plain;
@@ -277,7 +280,11 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<3> {
     check_linear(&x, &weight, &bias);
     let _span = operation!("linear", profile::product(x.dims(), weight.dims()));
-    plain::linear(x, weight, bias)
+    if !has_kernels(&x) {
+        return plain::linear(x, weight, bias);
+    }
+    let [weight, bias] = [weight.into_dispatch(), bias.into_dispatch()];
+    Tensor::from_dispatch(Dispatch::linear_of_tokens(x.into_dispatch(), weight, bias))
 }
 
 /// Layer normalisation (Ba, Kiros & Hinton 2016) of each token over its channels, with a scale and a
@@ -294,7 +301,12 @@ pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<3> {
 pub fn layer_norm(x: Tensor<3>, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<3> {
     check_per_channel(&x, [("scale", &scale), ("shift", &shift)]);
     let _span = operation!("layer_norm", profile::extents(&x.dims()));
-    plain::layer_norm(x, scale, shift)
+    if !has_kernels(&x) {
+        return plain::layer_norm(x, scale, shift);
+    }
+    let [scale, shift] = [scale, shift].map(Tensor::into_dispatch);
+    let x = x.into_dispatch();
+    Tensor::from_dispatch(Dispatch::layer_norm_of_tokens(x, scale, shift))
 }
 
 /// x + gate·y, with a gate for each sample and channel: how a branch joins the residual stream.
@@ -312,7 +324,11 @@ pub fn gated_sum(x: Tensor<3>, gate: Tensor<2>, y: Tensor<3>) -> Tensor<3> {
     assert_eq!(x.dims(), y.dims(), "shapes of what is summed");
     assert_eq!(x.dtype(), y.dtype(), "number types of what is summed");
     let _span = operation!("gated_sum", profile::extents(&x.dims()));
-    plain::gated_sum(x, gate, y)
+    if !has_kernels(&x) {
+        return plain::gated_sum(x, gate, y);
+    }
+    let [x, y] = [x, y].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::gated_sum_of_tokens(x, gate.into_dispatch(), y))
 }
 
 /// GELU (Hendrycks & Gimpel 2016) as it is approximated by a tanh, x·½(1 + tanh(√(2/π)(x + 0.044715x³))).
@@ -322,7 +338,10 @@ pub fn gated_sum(x: Tensor<3>, gate: Tensor<2>, y: Tensor<3>) -> Tensor<3> {
 /// - x, output: any, the same
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let _span = operation!("gelu", profile::extents(&x.dims()));
-    plain::gelu(x)
+    if !has_kernels(&x) {
+        return plain::gelu(x);
+    }
+    Tensor::from_dispatch(Dispatch::gelu_of_each(x.into_dispatch()))
 }
 
 fn check_linear(x: &Tensor<3>, weight: &Tensor<2>, bias: &Tensor<1>) {
