@@ -44,6 +44,9 @@ pub struct ExperimentConfig {
     /// The forward process.
     #[serde(default)]
     pub sde: ProcessConfig,
+    /// What the model is told beside the noise level.
+    #[serde(default)]
+    pub model: ModelSection,
     /// The network.
     pub network: NetworkConfig,
     /// What surrounds it.
@@ -64,8 +67,18 @@ impl ExperimentConfig {
             shape,
             network: self.network.clone(),
             preconditioning: self.preconditioning,
+            classes: self.model.classes,
         }
     }
+}
+
+/// What a model is told beside the noise level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSection {
+    /// The classes of the data, which the model is told now and then not, or which a classifier tells apart; 0
+    /// for a model that knows no classes.
+    pub classes: usize,
 }
 
 /// How samples are drawn.
