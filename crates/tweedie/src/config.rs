@@ -16,6 +16,7 @@
 //! Whatever is left out has a default, except for these; whatever is not known is refused.
 
 mod any_solver;
+mod class_choice;
 mod diagnosis;
 mod keys;
 mod load;
@@ -23,12 +24,14 @@ mod overrides;
 mod suggestion;
 
 use score_net::{ModelConfig, NetworkConfig, PreconditioningConfig};
+use sde_core::guidance::ClassifierFree;
 use sde_core::{Process, ProcessConfig};
 use serde::{Deserialize, Serialize};
 use solvers::{EdmSampler, GridConfig, GridError, GridSpec, LastStep, SolverConfig, TimeGrid};
 use training::TrainingConfig;
 
 pub use any_solver::AnySolver;
+pub use class_choice::ClassChoice;
 pub use data::DataConfig;
 pub use load::Base;
 pub use overrides::Override;
@@ -97,6 +100,10 @@ pub struct SamplingConfig {
     pub solver: AnySolver,
     /// The spacing of the steps; without it what suits the solver and the process.
     pub grid: Option<GridConfig>,
+    /// Which classes; of a model without any, none.
+    pub class: ClassChoice,
+    /// Classifier-free guidance; none unless it is asked for.
+    pub guidance: Option<ClassifierFree>,
 }
 
 impl Default for SamplingConfig {
@@ -108,6 +115,8 @@ impl Default for SamplingConfig {
             last_step: LastStep::Denoise,
             solver: AnySolver::Positions(SolverConfig::Edm(EdmSampler::default())),
             grid: None,
+            class: ClassChoice::default(),
+            guidance: None,
         }
     }
 }

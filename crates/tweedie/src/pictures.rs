@@ -15,7 +15,7 @@ mod triptych;
 
 pub use axis::label;
 pub use curve_plot::{Curve, CurvePanel, CurvePlot, Look, Stroke, curve_plot};
-pub use image_grid::image_grid;
+pub use image_grid::{image_grid, image_rows};
 pub use loss_plot::loss_plot;
 pub use mosaic::{Cloud, Panel, Shares, mosaic};
 pub use neighbour_rows::{NeighbourRow, neighbour_rows};

@@ -1,6 +1,7 @@
 //! `tweedie evaluate`: how good a model's samples are.
 
 mod asked;
+mod classifier;
 mod digits;
 mod images;
 mod neighbours;
@@ -16,6 +17,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, Subcommand};
 use ndarray::{Array4, Axis};
+use score_net::NetworkConfig;
 use serde_json::{Value, json};
 
 use self::asked::{Asked, AskedArgs};
@@ -116,6 +118,9 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
     };
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
+    if let NetworkConfig::Classifier(_) = run.config.network {
+        return classifier::run(args, &chosen, run, &selected.device);
+    }
     // Networks, data and judge first: what is missing should not be told after minutes of sampling.
     let asked = args.asked.open()?;
     let measure = measure_of(run, &asked, &selected.device)?;
