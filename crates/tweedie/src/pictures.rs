@@ -11,6 +11,7 @@ mod noised_strip;
 mod picture;
 mod process_plot;
 mod schedule_plot;
+mod titled_rows;
 mod triptych;
 
 pub use axis::label;
@@ -24,4 +25,5 @@ pub use noised_strip::{Tile, noised_strip};
 pub use picture::{BLUE, INK, ORANGE, Picture, TEAL};
 pub use process_plot::{ProcessPanel, ProcessPlot, process_plot};
 pub use schedule_plot::{SchedulePoint, schedule_plot};
+pub use titled_rows::{TitledRow, titled_rows};
 pub use triptych::{Triptych, VectorField, half_side, scatter_plot, scatter_within, triptych};

@@ -64,7 +64,14 @@ pub fn portrait(
 pub fn images(samples: &Samples) -> Result<Picture> {
     match samples.groups.len() {
         0 | 1 => image_grid(&samples.values),
-        _ => image_rows(&samples.values, &samples.groups),
+        _ => {
+            let lengths: Vec<_> = samples
+                .groups
+                .iter()
+                .map(|(_, range)| range.len())
+                .collect();
+            image_rows(&samples.values, &lengths)
+        }
     }
 }
 

@@ -89,12 +89,22 @@ pub fn default_batch(shape: [usize; 3]) -> usize {
 pub struct Samples {
     /// `[N, C, H, W]`.
     pub values: Array4<f32>,
-    /// The number of samples of each class, in their order; of all where no class was told.
-    pub groups: Vec<usize>,
+    /// Which of them are of which class; one range where no class was told.
+    pub groups: Vec<(Option<usize>, Range<usize>)>,
     /// Score evaluations, for each sample.
     pub nfe: usize,
     /// Seconds for all.
     pub seconds: f64,
+}
+
+impl Samples {
+    /// The class of each sample; none where no class was told.
+    pub fn classes(&self) -> Option<Vec<usize>> {
+        let each =
+            |(class, range): &(Option<usize>, Range<usize>)| Some(vec![(*class)?; range.len()]);
+        let classes = self.groups.iter().map(each).collect::<Option<Vec<_>>>()?;
+        Some(classes.concat())
+    }
 }
 
 /// Draws samples of `shape`, [channels, height, width]. `progress` is told how many solver steps are
@@ -161,7 +171,7 @@ pub fn generate(
     let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
     Ok(Samples {
         values: concatenate(Axis(0), &views)?,
-        groups: groups.iter().map(|(_, range)| range.len()).collect(),
+        groups,
         nfe,
         seconds: started.elapsed().as_secs_f64(),
     })
