@@ -1,6 +1,7 @@
 //! The program as its users meet it: every command in an empty folder of its own.
 
 mod bad_input;
+mod classes;
 mod colours;
 mod damped;
 mod faults;
