@@ -3,6 +3,7 @@
 mod bad_input;
 mod colours;
 mod damped;
+mod edit;
 mod faults;
 mod figures;
 mod images;
