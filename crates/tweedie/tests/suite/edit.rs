@@ -54,7 +54,11 @@ fn in_box(row: usize, column: usize) -> bool {
 fn inpainting_keeps_what_is_known_to_the_bit_by_every_method() {
     let place = smoke();
     let digit = digit(3);
-    for method in ["replace", "repaint --jump-length 1 --resamples 2", "reconstruct"] {
+    for method in [
+        "replace",
+        "repaint --jump-length 1 --resamples 2",
+        "reconstruct",
+    ] {
         let words = format!("inpaint --sample 3 --box 7..21,9..19 --count 3 --method {method}");
         let variants = made(&place, &words);
         assert_eq!(variants.dim(), (3, 1, 28, 28));
@@ -111,7 +115,11 @@ fn files_are_edited_as_the_same_pictures_of_the_data_are() {
         "inpaint --image digit.png --mask soft.png --threshold 128",
         "outpaint --image digit.png --mask reverse.png",
     ] {
-        assert_eq!(made(&place, &format!("{words} --count 2")), by_box, "{words}");
+        assert_eq!(
+            made(&place, &format!("{words} --count 2")),
+            by_box,
+            "{words}"
+        );
     }
     // A piece of the box's size is put into the box.
     let digit = digit(3);
@@ -134,7 +142,9 @@ fn a_small_file_is_enlarged_as_the_means_of_a_large_one_are() {
     // Squares of one level each, so that the small picture has them exactly.
     let of_square = |x: u32, y: u32| (20 + 13 * (x + 3 * y) % 200) as u8;
     grey(&place, "small.png", (7, 7), of_square);
-    grey(&place, "large.png", (28, 28), |x, y| of_square(x / 4, y / 4));
+    grey(&place, "large.png", (28, 28), |x, y| {
+        of_square(x / 4, y / 4)
+    });
     let small = made(&place, "upscale --image small.png --factor 4 --count 2");
     assert_eq!(small.dim(), (2, 1, 28, 28));
     let large = made(&place, "upscale --image large.png --factor 4 --count 2");
@@ -155,7 +165,9 @@ fn a_small_file_is_enlarged_as_the_means_of_a_large_one_are() {
 #[test]
 fn colours_are_drawn_for_the_grey_values_that_are_known() {
     let place = colours::with_run();
-    grey(&place, "grey.png", (8, 8), |x, y| (90 + 9 * x + 2 * y) as u8);
+    grey(&place, "grey.png", (8, 8), |x, y| {
+        (90 + 9 * x + 2 * y) as u8
+    });
     for method in ["replace", "reconstruct"] {
         let words = format!("colourise --image grey.png --count 4 --method {method}");
         let variants = made(&place, &words);
@@ -183,7 +195,10 @@ fn a_picture_is_varied_the_more_the_stronger() {
     let original = digit(3);
     let mut before = 0.0;
     for strength in [0.01, 0.1, 1.0] {
-        let varied = made(&place, &format!("vary --sample 3 --strength {strength} --count 4"));
+        let varied = made(
+            &place,
+            &format!("vary --sample 3 --strength {strength} --count 4"),
+        );
         let square = (&varied - &original).mapv(|d| d * d).mean().unwrap();
         assert!(square > before, "{strength}: {square}");
         before = square;
@@ -193,11 +208,16 @@ fn a_picture_is_varied_the_more_the_stronger() {
 #[test]
 fn the_ends_of_an_interpolation_are_the_pictures_themselves() {
     let place = smoke();
-    let between = made(&place, "interpolate --samples 3,7 --count 3 --tolerance 1e-4");
+    let between = made(
+        &place,
+        "interpolate --samples 3,7 --count 3 --tolerance 1e-4",
+    );
     assert_eq!(between.dim(), (3, 1, 28, 28));
     for (end, index) in [(0, 3), (2, 7)] {
         let found = between.slice(s![end..=end, .., .., ..]);
-        let worst = (&found - &digit(index)).iter().fold(0.0_f32, |a, d| a.max(d.abs()));
+        let worst = (&found - &digit(index))
+            .iter()
+            .fold(0.0_f32, |a, d| a.max(d.abs()));
         assert!(worst < 0.05, "{end}: {worst}");
     }
     digit_file(&place, "a.png", 3);
@@ -241,7 +261,12 @@ fn what_does_not_fit_is_refused_with_what_would() {
         ),
         (
             "inpaint --image digit.png --mask soft.png",
-            &["soft.png", "black and white", "of its 784 pixels", "--threshold 128"],
+            &[
+                "soft.png",
+                "black and white",
+                "of its 784 pixels",
+                "--threshold 128",
+            ],
         ),
         (
             "inpaint --image digit.png --mask black.png",
@@ -268,29 +293,53 @@ fn what_does_not_fit_is_refused_with_what_would() {
         ),
         (
             "inpaint --sample 3 --box 7..21,7..21 --solver rk45",
-            &["rk45", "chooses its own steps", "heun", "edm", "--method reconstruct"],
+            &[
+                "rk45",
+                "chooses its own steps",
+                "heun",
+                "edm",
+                "--method reconstruct",
+            ],
         ),
         (
             "upscale --sample 3 --factor 3",
             &["--factor 3", "28x28", "2, 4, 7, 14, 28"],
         ),
         ("vary --sample 3 --strength 0", &["--strength 0", "above 0"]),
-        ("vary --sample 3 --strength 1.5", &["--strength 1.5", "1 at most"]),
-        ("vary --sample 3 --strength NaN", &["--strength NaN", "above 0"]),
-        ("vary --sample 3 --strength 1e-6", &["noise level", "end of the run"]),
+        (
+            "vary --sample 3 --strength 1.5",
+            &["--strength 1.5", "1 at most"],
+        ),
+        (
+            "vary --sample 3 --strength NaN",
+            &["--strength NaN", "above 0"],
+        ),
+        (
+            "vary --sample 3 --strength 1e-6",
+            &["noise level", "end of the run"],
+        ),
         ("interpolate --from digit.png", &["--to"]),
         (
             "interpolate --from digit.png --to wide.png",
             &["wide.png", "30x20", "28x28"],
         ),
-        ("interpolate --samples 3,7 --tolerance 0", &["--tolerance 0", "above 0"]),
-        ("inpaint --sample 3 --box 7..21,7..21 --count 0", &["--count"]),
+        (
+            "interpolate --samples 3,7 --tolerance 0",
+            &["--tolerance 0", "above 0"],
+        ),
+        (
+            "inpaint --sample 3 --box 7..21,7..21 --count 0",
+            &["--count"],
+        ),
     ];
     for (words, parts) in cases {
         says(&place.refused(&format!("edit {words}"), USAGE), parts);
     }
     for (words, parts) in [
-        ("vary --image words.png", ["words.png", "neither PNG nor JPEG"]),
+        (
+            "vary --image words.png",
+            ["words.png", "neither PNG nor JPEG"],
+        ),
         ("vary --image nowhere.png", ["nowhere.png", "no such file"]),
     ] {
         says(&place.refused(&format!("edit {words}"), FAILED), &parts);
@@ -313,7 +362,10 @@ fn points_and_velocities_are_refused() {
         says(&text, &["points", "for pictures", "--run"]);
     }
     let damped = Place::new();
-    let text = TINY.replace("[preconditioning]", "[preconditioning]\nvelocity = \"mixed\"");
+    let text = TINY.replace(
+        "[preconditioning]",
+        "[preconditioning]\nvelocity = \"mixed\"",
+    );
     let text = text.replace("solver = \"heun\"\ngrid = \"karras\"\n", "");
     let text = format!("{text}\n[sde]\nkind = \"damped-langevin\"\n");
     damped.write("tiny.toml", text);

@@ -6,18 +6,20 @@ use std::time::Instant;
 use anyhow::Result;
 use burn::tensor::Tensor;
 use clap::Args;
-use ndarray::{Axis, s};
+use ndarray::s;
 use sde_core::State;
-use solvers::{Problem, Rk45, decode, encode, slerp};
+use solvers::{Problem, Rk45, SolveError, decode, encode, slerp};
 
 use super::super::sample::{ModelArgs, at_least};
 use super::OutputArgs;
 use super::session::{Session, first};
 use super::subject::{Subject, of_data, of_file};
+use crate::config::ClassChoice;
 use crate::failure::Fault;
+use crate::guidance::{Guidance, GuidanceArgs};
 use crate::pictures::{Cell, Edited};
 use crate::sampling::{to_array, to_tensor};
-use crate::terminal::{note, say};
+use crate::terminal::say;
 
 /// Arguments of `edit interpolate`.
 #[derive(Debug, Args)]
@@ -65,6 +67,8 @@ pub struct InterpolateArgs {
     )]
     pub tolerance: f64,
     #[command(flatten)]
+    pub guidance: GuidanceArgs,
+    #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
     pub output: OutputArgs,
@@ -83,38 +87,27 @@ pub fn run(args: &InterpolateArgs) -> Result<()> {
     let [from, to] = ends(args, &session)?;
     let started = Instant::now();
     let sde = session.sde()?;
-    let score = session.model.under(sde);
-    let problem = Problem::new(sde, &score);
-    let solver = Rk45::with_tolerance(args.tolerance);
     let device = &session.selected.device;
-    note(format!(
-        "editing with {} (step {})",
-        session.chosen.checkpoint.folder().display(),
-        session.chosen.checkpoint.manifest().step
-    ));
-
-    let t_min = sde.t_min_sampling();
+    let mut guidance = Guidance::default();
+    args.guidance.over(&mut guidance, session.shape(), device)?;
+    let class = match args.guidance.class {
+        None | Some(ClassChoice::None) => None,
+        Some(ClassChoice::One(class)) => Some(class),
+        Some(ClassChoice::All) => {
+            let fault =
+                "--class all: both pictures and all between them are of one class, or of none";
+            return Err(Fault::usage(fault).hint("--class N names one").into());
+        }
+    };
+    session.announce();
     let pictures = [&from, &to].map(|subject| to_tensor(&subject.values, device));
-    let encoded = encode(
-        &solver,
-        &problem,
-        Tensor::concatenate_samples(&pictures),
-        t_min,
-    )?;
-    let [a, b] = [0, 1].map(|place| encoded.x.select_samples(&[place]));
-    let latents: Vec<Tensor<4>> = (0..args.count)
-        .map(|place| slerp(&a, &b, place as f64 / (args.count - 1) as f64))
-        .collect();
-    let decoded = decode(
-        &solver,
-        &problem,
-        Tensor::concatenate_samples(&latents),
-        t_min,
-    )?;
-    let values = to_array(decoded.x)?;
+    let (between, nfe) = guidance.with_score(&session.model, sde, class, |guided| {
+        let problem = Problem::new(sde, guided.score);
+        way(args, &problem, Tensor::concatenate_samples(&pictures))
+    })??;
+    let values = to_array(between)?;
 
     let seconds = started.elapsed().as_secs_f64();
-    let nfe = encoded.nfe + decoded.nfe;
     let back = [(0, &from), (args.count - 1, &to)].map(|(place, subject)| {
         let found = values.slice(s![place..=place, .., .., ..]);
         let square = (&found - &subject.values).mapv(|d| d * d).mean();
@@ -128,7 +121,6 @@ pub fn run(args: &InterpolateArgs) -> Result<()> {
         session.selected,
         back[0].max(back[1]),
     ));
-    debug_assert_eq!(values.len_of(Axis(0)), args.count);
     let cell = |caption: &str, subject: &Subject| Cell {
         caption: caption.to_owned(),
         image: first(&subject.values),
@@ -150,6 +142,24 @@ pub fn run(args: &InterpolateArgs) -> Result<()> {
         beyond: vec![cell("to", &to)],
     };
     session.write(&args.output, &name, &edited)
+}
+
+/// The states between two, `[count, ...]`, and the evaluations that they took. All go back in one batch.
+fn way(
+    args: &InterpolateArgs,
+    problem: &Problem<'_, Tensor<4>>,
+    ends: Tensor<4>,
+) -> Result<(Tensor<4>, usize), SolveError> {
+    let solver = Rk45::with_tolerance(args.tolerance);
+    let t_min = problem.sde.t_min_sampling();
+    let encoded = encode(&solver, problem, ends, t_min)?;
+    let [a, b] = [0, 1].map(|place| encoded.x.select_samples(&[place]));
+    let latents: Vec<Tensor<4>> = (0..args.count)
+        .map(|place| slerp(&a, &b, place as f64 / (args.count - 1) as f64))
+        .collect();
+    let latents = Tensor::concatenate_samples(&latents);
+    let decoded = decode(&solver, problem, latents, t_min)?;
+    Ok((decoded.x, encoded.nfe + decoded.nfe))
 }
 
 /// The two pictures.

@@ -14,7 +14,7 @@ use solvers::editing::Projection;
 use super::super::sample::{Format, ModelArgs, write_npy};
 use super::method::MethodArgs;
 use super::{DrawArgs, OutputArgs};
-use crate::config::{AnySolver, SamplingConfig};
+use crate::config::{AnySolver, ClassChoice, SamplingConfig};
 use crate::editing::Editor;
 use crate::failure::Fault;
 use crate::pictures::{Cell, Edited, before_after};
@@ -54,8 +54,14 @@ impl Session {
         }
         let selected = runtime::select(args.backend)?;
         selected.check()?;
+        let model = chosen.checkpoint.model(&selected.device)?;
+        if model.is_classifier() {
+            return Err(Fault::usage("this run is of a classifier, which draws no pictures")
+                .hint("it guides another run: tweedie edit WHAT --run RUN --classifier THIS --class N")
+                .into());
+        }
         Ok(Self {
-            model: chosen.checkpoint.model(&selected.device)?,
+            model,
             selected,
             process,
             chosen,
@@ -72,13 +78,19 @@ impl Session {
         Ok(self.process.affine()?)
     }
 
-    /// The run's settings, changed by `args`.
+    /// The run's settings, changed by `args`. A class is told only if it is asked for: what is in the picture
+    /// says more of it than a turn through all classes would.
     pub fn config(&self, args: &DrawArgs) -> Result<SamplingConfig> {
         let run = self.chosen.run.as_ref();
         let configured = run.map_or_else(SamplingConfig::default, |run| run.config.sampling);
         let config = args.sampling.over(&configured)?;
-        let count = args.count;
-        Ok(SamplingConfig { count, ..config })
+        let class = args.sampling.guidance.class;
+        Ok(SamplingConfig {
+            count: args.count,
+            class: class.unwrap_or(ClassChoice::None),
+            guidance: config.guidance.filter(|_| class.is_some()),
+            ..config
+        })
     }
 
     /// What `work` makes with an editor by `config`.
@@ -90,19 +102,19 @@ impl Session {
     ) -> Result<Made> {
         let batch = args.sampling.batch;
         let batch = batch.unwrap_or_else(|| default_batch(self.shape()));
-        let plan = Plan::new(config, &self.process, batch)?;
+        let mut plan = Plan::new(config, &self.process, batch)?;
+        let (guidance, device) = (&args.sampling.guidance, &self.selected.device);
+        guidance.over(&mut plan.guidance, self.shape(), device)?;
+        for (class, _) in plan.groups(&self.model) {
+            plan.guidance.check(&self.model, class)?;
+        }
         let AnySolver::Positions(solver) = plan.solver else {
             // The plan checked it against the process.
             return Err(Fault::usage("this solver is for positions and velocities").into());
         };
         let solver = solver.build()?;
         let sde = self.sde()?;
-        let score = self.model.under(sde);
-        note(format!(
-            "editing with {} (step {})",
-            self.chosen.checkpoint.folder().display(),
-            self.chosen.checkpoint.manifest().step
-        ));
+        self.announce();
         let bar = RefCell::new(Progress::new("editing", 0, 0));
         let progress = |done, total| {
             let mut bar = bar.borrow_mut();
@@ -111,14 +123,21 @@ impl Session {
             bar.show("solver steps");
         };
         let samples = work(&Editor {
+            model: &self.model,
             sde,
-            score: &score,
             solver: &*solver,
             plan: &plan,
-            device: &self.selected.device,
+            device,
             progress: &progress,
         })?;
         Ok(Made { plan, samples })
+    }
+
+    /// Says what edits.
+    pub fn announce(&self) {
+        let checkpoint = &self.chosen.checkpoint;
+        let (folder, step) = (checkpoint.folder().display(), checkpoint.manifest().step);
+        note(format!("editing with {folder} (step {step})"));
     }
 
     /// Samples of which `projection` knows what it knows of `picture`.
@@ -175,6 +194,7 @@ impl Session {
             values,
             nfe,
             seconds,
+            ..
         } = &made.samples;
         let (solver, steps) = (made.plan.solver.info().name, made.plan.grid.steps());
         let count = made.plan.count;
