@@ -194,7 +194,9 @@ fn of_file(args: &EvaluateArgs, path: &Path) -> Result<()> {
 /// What samples of a run's data are measured by.
 fn measure_of<'a>(run: &Run, asked: &'a Asked, device: &Device) -> Result<Box<dyn Measure + 'a>> {
     let known = match &run.config.data {
-        DataConfig::Mnist { .. } => Some("digits, which are measured against their test set"),
+        DataConfig::Mnist { colours: false, .. } => {
+            Some("digits, which are measured against their test set")
+        }
         DataConfig::Toy { .. } => Some("points, which are measured against fresh ones"),
         _ => None,
     };
@@ -203,7 +205,11 @@ fn measure_of<'a>(run: &Run, asked: &'a Asked, device: &Device) -> Result<Box<dy
         return Err(Fault::usage(fault).hint("leave --against out").into());
     }
     Ok(match &run.config.data {
-        DataConfig::Mnist { path, .. } => Box::new(digits::Measured {
+        DataConfig::Mnist {
+            path,
+            colours: false,
+            ..
+        } => Box::new(digits::Measured {
             digits: digits::Digits::new(path, device)?,
             asked,
         }),

@@ -315,7 +315,7 @@ fn picture(chosen: &Chosen, drawn: &Drawn, device: &Device) -> Result<Picture> {
 }
 
 /// Writes an array; images are clamped to [−1, 1], points left as they are.
-fn write_npy(values: &Array4<f32>, out: &Path) -> Result<()> {
+pub fn write_npy(values: &Array4<f32>, out: &Path) -> Result<()> {
     let values = match points_of(values) {
         Some(_) => values.clone(),
         None => values.mapv(|value| value.clamp(-1.0, 1.0)),

@@ -4,6 +4,7 @@ mod bad_input;
 mod classes;
 mod colours;
 mod damped;
+mod edit;
 mod faults;
 mod figures;
 mod images;
