@@ -8,7 +8,7 @@ mod size;
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use self::block::Block;
 pub use self::config::DiTConfig;
@@ -40,13 +40,19 @@ impl DiT {
     ///
     /// - x: `[batch, channels, height, width]`; output: the same with the signature's `channels_out`
     /// - c_noise: `[batch]`, ¼·ln(σ/α)
+    /// - classes: `[batch]`, see [`NoiseEmbedding::forward`]
     ///
     /// # Panics
     ///
     /// If x has other channels than the network was built for, or a height or width that `patch`
     /// does not divide. Other heights and widths than it was built for are accepted.
-    pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
-        let embedding = self.embedding.forward(c_noise);
+    pub fn forward(
+        &self,
+        x: Tensor<4>,
+        c_noise: Tensor<1>,
+        classes: Option<Tensor<1, Int>>,
+    ) -> Tensor<4> {
+        let embedding = self.embedding.forward(c_noise, classes);
         let patches = space_to_depth(x, self.patch);
         let [_, rows, columns, _] = patches.dims();
         let mut tokens = self.enter(patches.flatten(1, 2), [rows, columns]);

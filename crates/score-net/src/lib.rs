@@ -13,6 +13,8 @@
 
 mod attention;
 pub mod block;
+mod class;
+mod classifier;
 mod dit;
 mod embedding;
 mod mlp;
@@ -26,6 +28,8 @@ mod unet;
 mod velocity;
 
 pub use attention::{SelfAttention, SelfAttentionConfig};
+pub use class::ClassError;
+pub use classifier::ModelClassifier;
 pub use dit::{DiT, DiTConfig, DiTSize};
 pub use embedding::{NoiseEmbedding, NoiseEmbeddingConfig, TimeEmbedding};
 pub use mlp::{Mlp, MlpConfig};
@@ -34,7 +38,7 @@ pub use network::{ConfigError, Network, NetworkConfig, Signature, Weights};
 pub use preconditioning::{
     Preconditioning, PreconditioningConfig, PreconditioningError, PredictionKind, VarianceKind,
 };
-pub use unet::{UNet, UNetConfig};
+pub use unet::{NoisyClassifier, NoisyClassifierConfig, UNet, UNetConfig};
 pub use velocity::{ModelVelocityScore, PairInput};
 
 /// The README's snippet, compiled with the tests.

@@ -5,7 +5,7 @@ mod signature;
 mod weights;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use self::error::ConfigError;
@@ -14,7 +14,7 @@ pub use self::signature::Signature;
 pub use self::weights::Weights;
 use crate::dit::{DiT, DiTConfig};
 use crate::mlp::{Mlp, MlpConfig};
-use crate::unet::{UNet, UNetConfig};
+use crate::unet::{NoisyClassifier, NoisyClassifierConfig, UNet, UNetConfig};
 
 /// Configuration of a [`Network`], as it stands in an experiment file and beside the weights.
 ///
@@ -45,6 +45,9 @@ pub enum NetworkConfig {
     /// An MLP, for points.
     #[serde(rename = "mlp")]
     Mlp(MlpConfig),
+    /// A classifier of noised images.
+    #[serde(rename = "classifier")]
+    Classifier(NoisyClassifierConfig),
 }
 
 impl Default for NetworkConfig {
@@ -64,6 +67,7 @@ impl NetworkConfig {
             Self::UNet(config) => config.validate(),
             Self::DiT(config) => config.validate(),
             Self::Mlp(config) => config.validate(),
+            Self::Classifier(config) => config.validate(),
         }
     }
 
@@ -85,9 +89,9 @@ impl NetworkConfig {
         match self {
             Self::UNet(config) => Ok(Network::UNet(config.init(signature, seed, device)?)),
             Self::DiT(config) => Ok(Network::DiT(config.init(signature, seed, device)?)),
-            Self::Mlp(config) => {
-                let features = signature.features()?;
-                Ok(Network::Mlp(config.init_between(features, seed, device)?))
+            Self::Mlp(config) => Ok(Network::Mlp(config.init_for(signature, seed, device)?)),
+            Self::Classifier(config) => {
+                Ok(Network::Classifier(config.init(signature, seed, device)?))
             }
         }
     }
@@ -103,10 +107,8 @@ impl NetworkConfig {
         match self {
             Self::UNet(config) => config.parameter_count(signature),
             Self::DiT(config) => config.parameter_count(signature),
-            Self::Mlp(config) => {
-                config.validate()?;
-                Ok(config.parameter_count_between(signature.features()?))
-            }
+            Self::Mlp(config) => config.parameter_count_for(signature),
+            Self::Classifier(config) => config.parameter_count(signature),
         }
     }
 
@@ -132,13 +134,14 @@ impl NetworkConfig {
                 format!("{:?}", config.time_embedding).to_lowercase(),
                 config.embedding,
             ),
+            Self::Classifier(config) => config.describe(shape)?,
         };
         let answer = signature.described();
         Ok(format!("{body}{answer}; {parameters} parameters"))
     }
 }
 
-/// A network of any kind, `F(x, c_noise)`.
+/// A network of any kind: of `F(x, c_noise)`, or the classifier that may guide one.
 ///
 /// It is raw: what its output means, and how its input is scaled, is the preconditioning's affair.
 #[derive(Module, Debug)]
@@ -153,28 +156,57 @@ pub enum Network {
     DiT(DiT),
     /// An MLP; images are flattened for it.
     Mlp(Mlp),
+    /// A classifier, which answers with logits.
+    Classifier(NoisyClassifier),
 }
 
 impl Network {
-    /// Applies the network.
+    /// Applies the network, every sample of no class.
     ///
     /// # Shapes
     ///
-    /// - x: `[batch, channels, height, width]`; output: the same with the signature's `channels_out`
+    /// - x: `[batch, channels, height, width]`; output: the same with the signature's `channels_out`, of a
+    ///   classifier its logits, `[batch, classes, 1, 1]`
     /// - c_noise: `[batch]`, ¼·ln(σ/α)
     ///
     /// # Panics
     ///
     /// If the shape is not the one the network was built for.
     pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
+        self.forward_given(x, c_noise, None)
+    }
+
+    /// Applies the network, every sample of a class of its own.
+    ///
+    /// # Shapes
+    ///
+    /// - x, c_noise, output: as of [`forward`](Self::forward)
+    /// - classes: `[batch]`, indices below the signature's `classes`, or that number itself for a sample of no
+    ///   class; None for all of them
+    ///
+    /// # Panics
+    ///
+    /// If the shape is not the one the network was built for, or classes are given to a network without any.
+    pub fn forward_given(
+        &self,
+        x: Tensor<4>,
+        c_noise: Tensor<1>,
+        classes: Option<Tensor<1, Int>>,
+    ) -> Tensor<4> {
         match self {
-            Self::UNet(unet) => unet.forward(x, c_noise),
-            Self::DiT(dit) => dit.forward(x, c_noise),
+            Self::UNet(unet) => unet.forward(x, c_noise, classes),
+            Self::DiT(dit) => dit.forward(x, c_noise, classes),
             Self::Mlp(mlp) => {
                 let [batch, _, height, width] = x.dims();
-                let output = mlp.forward(x.flatten(1, 3), c_noise);
+                let output = mlp.forward(x.flatten(1, 3), c_noise, classes);
                 let [_, features] = output.dims();
                 output.reshape([batch, features / (height * width), height, width])
+            }
+            Self::Classifier(classifier) => {
+                assert!(classes.is_none(), "a classifier is told no class");
+                let logits = classifier.forward(x, c_noise);
+                let [batch, classes] = logits.dims();
+                logits.reshape([batch, classes, 1, 1])
             }
         }
     }

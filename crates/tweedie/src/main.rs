@@ -8,9 +8,12 @@ mod allocator;
 mod commands;
 mod config;
 mod dataset;
+mod editing;
 mod failure;
 mod files;
+mod guidance;
 mod interrupt;
+mod noisy_accuracy;
 mod pictures;
 mod portrait;
 mod runs;
@@ -25,7 +28,9 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{data, devices, evaluate, illustrate, inspect, likelihood, sample, train};
+use crate::commands::{
+    data, devices, edit, evaluate, illustrate, inspect, likelihood, sample, train,
+};
 
 /// Train and sample score-based diffusion models, on whatever device is at hand.
 #[derive(Debug, Parser)]
@@ -57,6 +62,8 @@ enum Verb {
     Train(train::TrainArgs),
     /// Draw samples from a trained model
     Sample(sample::SampleArgs),
+    /// Fill in, enlarge, colour, vary or interpolate pictures with a trained model
+    Edit(edit::EditArgs),
     /// Measure how good a model's samples are
     Evaluate(Box<evaluate::EvaluateArgs>),
     /// Say how probable a model finds data, in bits per dimension
@@ -98,6 +105,7 @@ fn run(cli: &Cli) -> Result<()> {
     match &cli.verb {
         Verb::Train(args) => train::run(args),
         Verb::Sample(args) => sample::run(args),
+        Verb::Edit(args) => edit::run(args),
         Verb::Evaluate(args) => evaluate::run(args),
         Verb::Likelihood(args) => likelihood::run(args),
         Verb::Inspect(args) => inspect::run(args),

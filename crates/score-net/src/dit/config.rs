@@ -119,10 +119,11 @@ impl DiTConfig {
         seed: u64,
         device: &Device,
     ) -> Result<DiT, ConfigError> {
-        let [depth_in, depth_out] = self.patches(signature.into())?;
+        let signature = signature.into();
+        let [depth_in, depth_out] = self.patches(signature)?;
         let weights = &mut Weights::new(seed, device);
         Ok(DiT {
-            embedding: self.noise_embedding().init(weights),
+            embedding: self.noise_embedding(signature.classes).init(weights),
             input: weights.linear([depth_in, self.width], 1.0),
             blocks: (0..self.depth)
                 .map(|_| self.block().init(weights))
@@ -139,8 +140,9 @@ impl DiTConfig {
     ///
     /// As [`init`](Self::init).
     pub fn parameter_count(&self, signature: impl Into<Signature>) -> Result<usize, ConfigError> {
-        let [depth_in, depth_out] = self.patches(signature.into())?;
-        Ok(self.noise_embedding().parameter_count()
+        let signature = signature.into();
+        let [depth_in, depth_out] = self.patches(signature)?;
+        Ok(self.noise_embedding(signature.classes).parameter_count()
             + (depth_in + 1) * self.width
             + self.depth * self.block().parameter_count()
             + self.output(depth_out).parameter_count())
@@ -178,11 +180,12 @@ impl DiTConfig {
         Ok([channels * area, signature.channels_out * area])
     }
 
-    fn noise_embedding(&self) -> NoiseEmbeddingConfig {
+    fn noise_embedding(&self, classes: usize) -> NoiseEmbeddingConfig {
         NoiseEmbeddingConfig {
             time_embedding: self.time_embedding,
             waves: self.embedding,
             features: self.width,
+            classes,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The networks as wholes.
 
+mod classes;
 mod gradients;
 mod learned_variance;
 mod overfitting;
@@ -9,7 +10,7 @@ mod published;
 mod scores;
 mod velocity;
 
-use score_net::{DiTConfig, MlpConfig, NetworkConfig, UNetConfig};
+use score_net::{DiTConfig, MlpConfig, NetworkConfig, NoisyClassifierConfig, UNetConfig};
 
 /// A U-Net with everything in it, on two levels, as small as it gets.
 fn tiny_unet() -> UNetConfig {
@@ -36,7 +37,19 @@ fn tiny_dit() -> DiTConfig {
     }
 }
 
-/// Every network, small.
+/// A classifier on two levels.
+fn tiny_classifier() -> NoisyClassifierConfig {
+    NoisyClassifierConfig {
+        channels: 8,
+        multipliers: vec![1, 2],
+        blocks: 1,
+        heads: 2,
+        embedding: 8,
+        ..NoisyClassifierConfig::default()
+    }
+}
+
+/// Every network of a score, small.
 fn tiny_networks() -> [NetworkConfig; 3] {
     [
         NetworkConfig::UNet(tiny_unet()),

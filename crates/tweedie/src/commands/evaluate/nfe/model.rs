@@ -11,8 +11,9 @@ use solvers::{LastStep, SolverConfig, TimeGrid};
 use super::super::digits::Digits;
 use super::super::stored::{Sets, Stored, precise};
 use super::{Measured, Outcome, PROJECTIONS, Subject, usual_distance};
-use crate::config::{AnySolver, DataConfig};
+use crate::config::{AnySolver, ClassChoice, DataConfig};
 use crate::failure::Fault;
+use crate::guidance::Guidance;
 use crate::runs::Chosen;
 use crate::sampling::{Plan, Samples, default_batch, generate};
 
@@ -64,7 +65,11 @@ impl Trained {
         let process = manifest.sde.build()?;
         process.affine()?;
         let judged = match &run.config.data {
-            DataConfig::Mnist { path, .. } => {
+            DataConfig::Mnist {
+                path,
+                colours: false,
+                ..
+            } => {
                 let digits = Digits::new(path, device)?;
                 let floors = [
                     digits.real_distance(count)?,
@@ -112,6 +117,8 @@ impl Trained {
             seed: self.seed,
             count: self.count,
             batch: default_batch(self.shape),
+            class: ClassChoice::default(),
+            guidance: Guidance::default(),
         };
         generate(
             &self.model,
