@@ -12,6 +12,7 @@
 //! how [`kernels`] convolve and normalise them.
 
 mod attention;
+mod autoencoder;
 pub mod block;
 mod embedding;
 mod mlp;
@@ -24,6 +25,10 @@ mod unet;
 mod velocity;
 
 pub use attention::{SelfAttention, SelfAttentionConfig};
+pub use autoencoder::{
+    Autoencoder, AutoencoderConfig, Elbo, LatentBound, Posterior, bits_per_dimension,
+    log_discretised_logistic,
+};
 pub use embedding::{NoiseEmbedding, NoiseEmbeddingConfig, TimeEmbedding};
 pub use mlp::{Mlp, MlpConfig};
 pub use model::{Model, ModelConfig, ModelError, ModelScore, Output};

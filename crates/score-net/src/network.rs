@@ -9,9 +9,10 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use self::error::ConfigError;
-pub(crate) use self::error::{MOST, at_most, nonempty, positive};
+pub(crate) use self::error::{MOST, MOST_LEVELS, at_most, nonempty, positive};
 pub use self::signature::Signature;
 pub use self::weights::Weights;
+use crate::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::mlp::{Mlp, MlpConfig};
 use crate::unet::{UNet, UNetConfig};
 
@@ -41,6 +42,9 @@ pub enum NetworkConfig {
     /// An MLP, for points.
     #[serde(rename = "mlp")]
     Mlp(MlpConfig),
+    /// A variational autoencoder of images: no score, but a space for one.
+    #[serde(rename = "autoencoder")]
+    Autoencoder(AutoencoderConfig),
 }
 
 impl Default for NetworkConfig {
@@ -59,6 +63,7 @@ impl NetworkConfig {
         match self {
             Self::UNet(config) => config.validate(),
             Self::Mlp(config) => config.validate(),
+            Self::Autoencoder(config) => config.validate(),
         }
     }
 
@@ -83,6 +88,10 @@ impl NetworkConfig {
                 let features = signature.features()?;
                 Ok(Network::Mlp(config.init_between(features, seed, device)?))
             }
+            Self::Autoencoder(config) => {
+                let shape = signature.shape;
+                Ok(Network::Autoencoder(config.init(shape, seed, device)?))
+            }
         }
     }
 
@@ -100,6 +109,7 @@ impl NetworkConfig {
                 config.validate()?;
                 Ok(config.parameter_count_between(signature.features()?))
             }
+            Self::Autoencoder(config) => config.parameter_count(signature.shape),
         }
     }
 
@@ -115,6 +125,7 @@ impl NetworkConfig {
         let shape = signature.shape;
         let body = match self {
             Self::UNet(config) => config.describe(shape)?,
+            Self::Autoencoder(config) => config.describe(shape)?,
             Self::Mlp(config) => format!(
                 "MLP for points of {} coordinates: {} residual blocks of width {}, {} time \
                  embedding of {} features",
@@ -130,7 +141,7 @@ impl NetworkConfig {
     }
 }
 
-/// A network of either kind, `F(x, c_noise)`.
+/// A network of any kind: `F(x, c_noise)`, or an autoencoder.
 ///
 /// It is raw: what its output means, and how its input is scaled, is the preconditioning's affair.
 #[derive(Module, Debug)]
@@ -143,6 +154,8 @@ pub enum Network {
     UNet(UNet),
     /// An MLP; images are flattened for it.
     Mlp(Mlp),
+    /// An autoencoder, which has no [`forward`](Network::forward).
+    Autoencoder(Autoencoder),
 }
 
 impl Network {
@@ -155,7 +168,8 @@ impl Network {
     ///
     /// # Panics
     ///
-    /// If the shape is not the one the network was built for.
+    /// If the shape is not the one the network was built for, or this is an
+    /// [autoencoder](Self::as_autoencoder), which is no function of x and a noise level.
     pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
         match self {
             Self::UNet(unet) => unet.forward(x, c_noise),
@@ -165,6 +179,17 @@ impl Network {
                 let [_, features] = output.dims();
                 output.reshape([batch, features / (height * width), height, width])
             }
+            Self::Autoencoder(_) => {
+                panic!("an autoencoder has no score: encode and decode with it")
+            }
+        }
+    }
+
+    /// The autoencoder, if it is one.
+    pub fn as_autoencoder(&self) -> Option<&Autoencoder> {
+        match self {
+            Self::Autoencoder(autoencoder) => Some(autoencoder),
+            _ => None,
         }
     }
 }
@@ -178,6 +203,7 @@ mod tests {
         let configs = [
             NetworkConfig::default(),
             NetworkConfig::Mlp(MlpConfig::default()),
+            NetworkConfig::Autoencoder(AutoencoderConfig::default()),
         ];
         for config in configs {
             let text = toml::to_string(&config).unwrap();

@@ -1,5 +1,6 @@
 //! The networks as wholes.
 
+mod autoencoder;
 mod gradients;
 mod learned_variance;
 mod overfitting;
