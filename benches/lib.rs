@@ -49,6 +49,7 @@ impl Experiment {
             shape: [1, 28, 28],
             network: self.network.clone(),
             preconditioning: self.preconditioning,
+            classes: 0,
         }
     }
 }

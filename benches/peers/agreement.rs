@@ -60,6 +60,7 @@ fn agreement(case: &Case, batch: usize, device: &Device) -> Result<Agreement, Bo
     let model = Model {
         network: initial.network.map(&mut Stir { parameters: 0 }),
         preconditioning: initial.preconditioning,
+        classes: 0,
     };
     let source = benches::images(case.model.shape);
     let (drawn, noise) = draw(case, &model, &source, batch)?;
@@ -132,6 +133,7 @@ fn gradients(
     let model = Model {
         network: model.network.clone().train(),
         preconditioning: model.preconditioning,
+        classes: 0,
     };
     let output = model.forward(images(&drawn.noisy), &drawn.marginals);
     let square = (output - images(&drawn.target)).square();

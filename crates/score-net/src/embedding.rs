@@ -6,9 +6,9 @@
 
 use std::f64::consts::PI;
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{DType, FloatDType, Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
 use kernels::silu;
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,8 @@ pub struct NoiseEmbeddingConfig {
     /// Features of the output, and of the waves: a cosine and a sine for each of half as many
     /// frequencies. Even.
     pub features: usize,
+    /// The classes that are told apart, beside none; 0 for none at all.
+    pub classes: usize,
 }
 
 impl NoiseEmbeddingConfig {
@@ -103,39 +105,59 @@ impl NoiseEmbeddingConfig {
             frequencies: self.time_embedding.frequencies(self.features / 2),
             inner: weights.linear(square, 1.0),
             outer: weights.linear(square, 1.0),
+            classes: (self.classes > 0).then(|| weights.table([self.classes + 1, self.features])),
         }
     }
 
     /// Number of trainable parameters.
     pub fn parameter_count(&self) -> usize {
-        2 * (self.features + 1) * self.features
+        let classes = match self.classes {
+            0 => 0,
+            classes => (classes + 1) * self.features,
+        };
+        2 * (self.features + 1) * self.features + classes
     }
 }
 
-/// Waves of c_noise, a linear layer, SiLU, a linear layer, SiLU.
+/// Waves of c_noise, a linear layer, SiLU, a linear layer, the class's embedding added, SiLU.
 ///
-/// The last activation is here because every block begins with it: it is applied once.
+/// The table of classes has a last row for none of them, the null token of classifier-free guidance (Ho &
+/// Salimans 2022). The last activation is here because every block begins with it: it is applied once.
 #[derive(Module, Debug)]
 pub struct NoiseEmbedding {
     #[module(skip)]
     frequencies: Vec<f64>,
     inner: Linear,
     outer: Linear,
+    classes: Option<Param<Tensor<2>>>,
 }
 
 impl NoiseEmbedding {
-    /// Embeds the noise level of each sample.
+    /// Embeds the noise level of each sample, and its class.
     ///
     /// # Shapes
     ///
     /// - c_noise: `[batch]`, ¼·ln(σ/α); in f32 or f64 even where the weights are halves
+    /// - classes: `[batch]`, the number of classes standing for none of them; without it all are of none
     /// - output: `[batch, features]`, in the weights' precision
-    pub fn forward(&self, c_noise: Tensor<1>) -> Tensor<2> {
+    ///
+    /// # Panics
+    ///
+    /// If classes are given to an embedding that knows none.
+    pub fn forward(&self, c_noise: Tensor<1>, classes: Option<Tensor<1, Int>>) -> Tensor<2> {
         let _span = layer!("embedding");
-        silu(
-            self.outer
-                .forward(silu(self.inner.forward(self.waves(c_noise)))),
-        )
+        let inner = silu(self.inner.forward(self.waves(c_noise)));
+        let noise = self.outer.forward(inner);
+        let embedded = match (&self.classes, classes) {
+            (None, None) => noise,
+            (None, Some(_)) => panic!("classes are given to a network without classes"),
+            (Some(table), Some(classes)) => noise + table.val().select(0, classes),
+            (Some(table), None) => {
+                let [rows, _] = table.dims();
+                noise + table.val().narrow(0, rows - 1, 1)
+            }
+        };
+        silu(embedded)
     }
 
     /// Cosines and sines, `[batch]` to `[batch, features]`, scaled by √2 to unit variance.
@@ -170,6 +192,7 @@ mod tests {
         NoiseEmbeddingConfig {
             time_embedding,
             features,
+            classes: 0,
         }
         .init(&mut Weights::new(0, &Device::flex()))
     }
@@ -231,7 +254,10 @@ mod tests {
                 ),
                 &Device::flex(),
             );
-            for features in [embedding.waves(levels.clone()), embedding.forward(levels)] {
+            for features in [
+                embedding.waves(levels.clone()),
+                embedding.forward(levels, None),
+            ] {
                 let size = root_mean_square(features.clone());
                 let step = features.clone().narrow(0, 1, 1000) - features.narrow(0, 0, 1000);
                 let nearest = step.square().mean_dim(1).min().sqrt().into_scalar::<f32>();
@@ -272,9 +298,9 @@ mod tests {
             layer.bias = Some(Param::from_tensor(bias.cast(FloatDType::BF16)));
         }
         let c_noise = Tensor::<1>::from_data([-1.999, 0.123, 1.777], &Device::flex());
-        let exact = full.forward(c_noise.clone());
+        let exact = full.forward(c_noise.clone(), None);
         let error = half
-            .forward(c_noise)
+            .forward(c_noise, None)
             .cast(FloatDType::F32)
             .sub(exact.clone());
         let ratio = root_mean_square(error) / root_mean_square(exact);

@@ -14,6 +14,8 @@
 mod attention;
 mod autoencoder;
 pub mod block;
+mod class;
+mod classifier;
 mod embedding;
 mod mlp;
 mod model;
@@ -25,6 +27,8 @@ mod unet;
 mod velocity;
 
 pub use attention::{SelfAttention, SelfAttentionConfig};
+pub use class::ClassError;
+pub use classifier::ModelClassifier;
 pub use autoencoder::{
     Autoencoder, AutoencoderConfig, Elbo, LatentBound, Posterior, bits_per_dimension,
     log_discretised_logistic,
@@ -36,7 +40,7 @@ pub use network::{ConfigError, Network, NetworkConfig, Signature, Weights};
 pub use preconditioning::{
     Preconditioning, PreconditioningConfig, PreconditioningError, PredictionKind, VarianceKind,
 };
-pub use unet::{UNet, UNetConfig};
+pub use unet::{NoisyClassifier, NoisyClassifierConfig, UNet, UNetConfig};
 pub use velocity::{ModelVelocityScore, PairInput};
 
 /// The README's snippet, compiled with the tests.

@@ -2,12 +2,12 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use kernels::silu;
 use serde::{Deserialize, Serialize};
 
 use crate::embedding::{NoiseEmbedding, NoiseEmbeddingConfig, TimeEmbedding};
-use crate::network::{ConfigError, Weights, positive};
+use crate::network::{ConfigError, Signature, Weights, positive};
 
 /// Configuration of an [`Mlp`], as it stands in an experiment file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,27 +52,25 @@ impl MlpConfig {
     ///
     /// As [`validate`](Self::validate), and if there are no `features`.
     pub fn init(&self, features: usize, seed: u64, device: &Device) -> Result<Mlp, ConfigError> {
-        self.init_between([features, features], seed, device)
+        self.init_for([features, 1, 1].into(), seed, device)
     }
 
-    /// The same from points of some number of coordinates to points of another.
+    /// The same for samples of a shape, which it flattens, or for another [`Signature`].
     ///
     /// # Errors
     ///
     /// As [`init`](Self::init).
-    pub fn init_between(
+    pub fn init_for(
         &self,
-        [features, features_out]: [usize; 2],
+        signature: Signature,
         seed: u64,
         device: &Device,
     ) -> Result<Mlp, ConfigError> {
         self.validate()?;
-        if features == 0 || features_out == 0 {
-            return Err(ConfigError::Zero { field: "features" });
-        }
+        let [features, features_out] = signature.features()?;
         let weights = &mut Weights::new(seed, device);
         Ok(Mlp {
-            embedding: self.noise_embedding().init(weights),
+            embedding: self.noise_embedding(signature.classes).init(weights),
             input: weights.linear([features, self.width], 1.0),
             blocks: (0..self.blocks)
                 .map(|_| MlpBlock {
@@ -87,23 +85,33 @@ impl MlpConfig {
 
     /// Number of trainable parameters for points of `features` coordinates.
     pub fn parameter_count(&self, features: usize) -> usize {
-        self.parameter_count_between([features, features])
+        self.count([features, features], 0)
     }
 
-    /// The same from points of some number of coordinates to points of another.
-    pub fn parameter_count_between(&self, [features, features_out]: [usize; 2]) -> usize {
+    /// The same for samples of a shape, which it flattens, or for another [`Signature`].
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    pub fn parameter_count_for(&self, signature: Signature) -> Result<usize, ConfigError> {
+        self.validate()?;
+        Ok(self.count(signature.features()?, signature.classes))
+    }
+
+    fn count(&self, [features, features_out]: [usize; 2], classes: usize) -> usize {
         let width = self.width;
         let block = 2 * (width + 1) * width + (self.embedding + 1) * 2 * width;
-        self.noise_embedding().parameter_count()
+        self.noise_embedding(classes).parameter_count()
             + (features + 1) * width
             + self.blocks * block
             + (width + 1) * features_out
     }
 
-    fn noise_embedding(&self) -> NoiseEmbeddingConfig {
+    fn noise_embedding(&self, classes: usize) -> NoiseEmbeddingConfig {
         NoiseEmbeddingConfig {
             time_embedding: self.time_embedding,
             features: self.embedding,
+            classes,
         }
     }
 }
@@ -132,8 +140,14 @@ impl Mlp {
     ///
     /// - x: `[batch, features]`, output: `[batch, features_out]`
     /// - c_noise: `[batch]`, ¼·ln(σ/α)
-    pub fn forward(&self, x: Tensor<2>, c_noise: Tensor<1>) -> Tensor<2> {
-        let embedding = self.embedding.forward(c_noise);
+    /// - classes: `[batch]`, see [`NoiseEmbedding::forward`]
+    pub fn forward(
+        &self,
+        x: Tensor<2>,
+        c_noise: Tensor<1>,
+        classes: Option<Tensor<1, Int>>,
+    ) -> Tensor<2> {
+        let embedding = self.embedding.forward(c_noise, classes);
         let hidden = self
             .blocks
             .iter()
@@ -170,7 +184,7 @@ mod tests {
         for features in [1, 2, 5] {
             let mlp = MlpConfig::default().init(features, 0, &device).unwrap();
             let x = Tensor::random([7, features], Distribution::Normal(0.0, 1.0), &device);
-            let y = mlp.forward(x, Tensor::zeros([7], &device));
+            let y = mlp.forward(x, Tensor::zeros([7], &device), None);
             assert_eq!(y.dims(), [7, features]);
             assert_eq!(y.abs().max().into_scalar::<f32>(), 0.0);
         }

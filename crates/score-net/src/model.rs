@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use sde_core::prediction::Conversion;
 use sde_core::{
     AffineSde, DifferentiableScore, LearnedVariance, Marginal, Prediction, Score, State, Time,
@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::parallel;
 use crate::{
-    ConfigError, Network, NetworkConfig, Preconditioning, PreconditioningConfig,
+    ClassError, ConfigError, Network, NetworkConfig, Preconditioning, PreconditioningConfig,
     PreconditioningError, Signature, VarianceKind,
 };
 
@@ -28,6 +28,14 @@ pub struct ModelConfig {
     /// What surrounds it.
     #[serde(default)]
     pub preconditioning: PreconditioningConfig,
+    /// The classes that it is told, beside none, or that it tells apart if it is a classifier; 0, as of a
+    /// checkpoint that does not say, for a model that knows no classes.
+    #[serde(default, skip_serializing_if = "no_classes")]
+    pub classes: usize,
+}
+
+fn no_classes(classes: &usize) -> bool {
+    *classes == 0
 }
 
 /// A model that cannot be built.
@@ -50,6 +58,7 @@ impl ModelConfig {
         Ok(Model {
             network: self.network.init(self.signature(), seed, device)?,
             preconditioning: self.preconditioning.build()?,
+            classes: self.classes,
         })
     }
 
@@ -68,6 +77,7 @@ impl ModelConfig {
                 VarianceKind::Fixed => channels,
                 VarianceKind::Learned => 2 * channels,
             },
+            classes: self.classes,
         }
     }
 
@@ -87,6 +97,8 @@ pub struct Model {
     pub network: Network,
     /// What surrounds it.
     pub preconditioning: Preconditioning,
+    /// The classes that it knows, beside none; 0 if it knows none.
+    pub classes: usize,
 }
 
 /// What a network answers with, in x's shape.
@@ -122,7 +134,46 @@ impl Model {
     /// # Panics
     /// If there is not one marginal a sample.
     pub fn outputs(&self, x: Tensor<4>, marginals: &[Marginal]) -> Output {
-        self.read(self.raw(x, marginals))
+        self.read(self.raw(x, marginals, None))
+    }
+
+    /// The same for samples each of a class of its own, or of none.
+    ///
+    /// # Shapes
+    /// - x: `[batch, channels, height, width]`; `marginals`, `classes`: one a sample
+    /// - both outputs: x's shape
+    ///
+    /// # Panics
+    /// If there is not one marginal and one class a sample, or a class that the model does not have.
+    pub fn outputs_of(
+        &self,
+        x: Tensor<4>,
+        marginals: &[Marginal],
+        classes: &[Option<usize>],
+    ) -> Output {
+        self.read(self.raw(x, marginals, Some(classes)))
+    }
+
+    /// Classes as a network is told them: the number of classes stands for none.
+    pub(crate) fn class_rows(
+        &self,
+        classes: &[Option<usize>],
+        device: &Device,
+    ) -> Option<Tensor<1, Int>> {
+        if classes.iter().all(Option::is_none) {
+            return None;
+        }
+        let row = |class: &Option<usize>| -> i32 {
+            let class = class.unwrap_or(self.classes);
+            assert!(
+                self.classes > 0 && class <= self.classes,
+                "a class that the model does not have"
+            );
+            class as i32
+        };
+        let rows: Vec<i32> = classes.iter().map(row).collect();
+        let len = rows.len();
+        Some(Tensor::from_data(TensorData::new(rows, [len]), device))
     }
 
     /// Tells prediction and variance in a network's answer apart.
@@ -145,9 +196,18 @@ impl Model {
     }
 
     /// The network's answer with all its channels.
-    fn raw(&self, x: Tensor<4>, marginals: &[Marginal]) -> Tensor<4> {
+    fn raw(
+        &self,
+        x: Tensor<4>,
+        marginals: &[Marginal],
+        classes: Option<&[Option<usize>]>,
+    ) -> Tensor<4> {
         let [batch, ..] = x.dims();
         assert_eq!(batch, marginals.len(), "one marginal a sample");
+        let classes = classes.and_then(|classes| {
+            assert_eq!(batch, classes.len(), "one class a sample");
+            self.class_rows(classes, &x.device())
+        });
         let column = |f: &dyn Fn(Marginal) -> f64| -> TensorData {
             let values: Vec<f64> = marginals.iter().map(|&m| f(m)).collect();
             TensorData::new(values, [batch])
@@ -156,8 +216,8 @@ impl Model {
         let c_in = column(&|m| self.preconditioning.c_in(m));
         let c_noise = column(&|m| self.preconditioning.c_noise(m));
         let c_in = Tensor::<1>::from_data(c_in, place).reshape([batch, 1, 1, 1]);
-        self.network
-            .forward(x * c_in, Tensor::from_data(c_noise, place))
+        let c_noise = Tensor::from_data(c_noise, place);
+        self.network.forward_given(x * c_in, c_noise, classes)
     }
 
     /// The model's prediction as `target` (ε, x₀, v, the score, F), every sample at `marginal`.
@@ -178,6 +238,17 @@ impl Model {
         x: &Tensor<4>,
         marginal: Marginal,
     ) -> Output {
+        self.predicted(target, x, marginal, None)
+    }
+
+    /// The prediction and the learned variance for samples that are all of one class, or of none.
+    fn predicted(
+        &self,
+        target: Prediction,
+        x: &Tensor<4>,
+        marginal: Marginal,
+        class: Option<usize>,
+    ) -> Output {
         let c_in = self.preconditioning.c_in(marginal);
         let c_noise = self.preconditioning.c_noise(marginal);
         let output = parallel::by_sample(x.clone(), |x, _| {
@@ -185,7 +256,8 @@ impl Model {
             let c_noise = TensorData::new(vec![c_noise; batch], [batch]);
             let place = (&x.device(), x.dtype());
             let c_noise = Tensor::from_data(c_noise, place);
-            self.network.forward(x.mul_scalar(c_in), c_noise)
+            let classes = self.class_rows(&vec![class; batch], &x.device());
+            (self.network).forward_given(x.mul_scalar(c_in), c_noise, classes)
         });
         let output = self.read(output);
         let own = self.preconditioning.prediction();
@@ -208,8 +280,21 @@ impl Model {
         x: &Tensor<4>,
         marginals: &[Marginal],
     ) -> Tensor<4> {
-        let output =
-            parallel::by_sample(x.clone(), |x, samples| self.forward(x, &marginals[samples]));
+        self.predicted_each(target, x, marginals, None)
+    }
+
+    /// The same for samples that are all of one class, or of none.
+    fn predicted_each(
+        &self,
+        target: Prediction,
+        x: &Tensor<4>,
+        marginals: &[Marginal],
+        class: Option<usize>,
+    ) -> Tensor<4> {
+        let output = parallel::by_sample(x.clone(), |x, samples| {
+            let classes = vec![class; samples.len()];
+            (self.outputs_of(x, &marginals[samples], &classes)).prediction
+        });
         self.converted(target, x, output, marginals)
     }
 
@@ -235,12 +320,21 @@ impl Model {
         Self {
             network: self.network.valid(),
             preconditioning: self.preconditioning,
+            classes: self.classes,
         }
     }
 
-    /// The score of this model under `sde`.
+    /// The score of this model under `sde`; of a model with classes that of all of them together, until
+    /// [`ModelScore::of_class`] asks for one.
+    ///
+    /// # Panics
+    /// When it is evaluated, if the network is a classifier.
     pub fn under<'a>(&'a self, sde: &'a dyn AffineSde) -> ModelScore<'a> {
-        ModelScore { model: self, sde }
+        ModelScore {
+            model: self,
+            sde,
+            class: None,
+        }
     }
 }
 
@@ -249,17 +343,35 @@ impl Model {
 pub struct ModelScore<'a> {
     model: &'a Model,
     sde: &'a dyn AffineSde,
+    class: Option<usize>,
+}
+
+impl ModelScore<'_> {
+    /// The score of one class, for every sample of a batch.
+    ///
+    /// # Errors
+    /// [`ClassError`] if the model knows no classes, or not this one.
+    pub fn of_class(self, class: usize) -> Result<Self, ClassError> {
+        ClassError::check(class, self.model.classes)?;
+        Ok(Self {
+            class: Some(class),
+            ..self
+        })
+    }
 }
 
 impl Score<Tensor<4>> for ModelScore<'_> {
     fn score(&self, x: &Tensor<4>, t: Time) -> Tensor<4> {
-        self.model
-            .predict(Prediction::Score, x, self.sde.marginal(t))
+        let marginal = self.sde.marginal(t);
+        (self
+            .model
+            .predicted(Prediction::Score, x, marginal, self.class))
+        .prediction
     }
 
     fn score_each(&self, x: &Tensor<4>, times: &[Time]) -> Tensor<4> {
         let marginals = self.marginals(times);
-        self.model.predict_each(Prediction::Score, x, &marginals)
+        (self.model).predicted_each(Prediction::Score, x, &marginals, self.class)
     }
 
     fn with_learned_variance(&self) -> Option<&dyn LearnedVariance<Tensor<4>>> {
@@ -275,9 +387,7 @@ impl LearnedVariance<Tensor<4>> for ModelScore<'_> {
     /// If the model has no learned variance; [`Score::with_learned_variance`] is then none.
     fn score_and_variance(&self, x: &Tensor<4>, t: Time) -> (Tensor<4>, Tensor<4>) {
         let marginal = self.sde.marginal(t);
-        let output = self
-            .model
-            .predict_with_variance(Prediction::Score, x, marginal);
+        let output = (self.model).predicted(Prediction::Score, x, marginal, self.class);
         let variance = output.variance.expect("a model with a learned variance");
         (output.prediction, variance)
     }
@@ -299,7 +409,9 @@ impl DifferentiableScore<Tensor<4>> for ModelScore<'_> {
             let v = parallel::part(v, &samples);
             let x = parallel::part(x, &samples).autodiff().require_grad();
             let marginals = &marginals[samples];
-            let output = self.model.forward(x.clone(), marginals);
+            let classes = vec![self.class; marginals.len()];
+            let output = (self.model).outputs_of(x.clone(), marginals, &classes);
+            let output = output.prediction;
             let score = self
                 .model
                 .converted(Prediction::Score, &x, output, marginals);

@@ -5,7 +5,7 @@ mod signature;
 mod weights;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use self::error::ConfigError;
@@ -14,7 +14,7 @@ pub use self::signature::Signature;
 pub use self::weights::Weights;
 use crate::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::mlp::{Mlp, MlpConfig};
-use crate::unet::{UNet, UNetConfig};
+use crate::unet::{NoisyClassifier, NoisyClassifierConfig, UNet, UNetConfig};
 
 /// Configuration of a [`Network`], as it stands in an experiment file and beside the weights.
 ///
@@ -42,6 +42,9 @@ pub enum NetworkConfig {
     /// An MLP, for points.
     #[serde(rename = "mlp")]
     Mlp(MlpConfig),
+    /// A classifier of noised images.
+    #[serde(rename = "classifier")]
+    Classifier(NoisyClassifierConfig),
     /// A variational autoencoder of images: no score, but a space for one.
     #[serde(rename = "autoencoder")]
     Autoencoder(AutoencoderConfig),
@@ -63,6 +66,7 @@ impl NetworkConfig {
         match self {
             Self::UNet(config) => config.validate(),
             Self::Mlp(config) => config.validate(),
+            Self::Classifier(config) => config.validate(),
             Self::Autoencoder(config) => config.validate(),
         }
     }
@@ -84,9 +88,9 @@ impl NetworkConfig {
         let signature = signature.into();
         match self {
             Self::UNet(config) => Ok(Network::UNet(config.init(signature, seed, device)?)),
-            Self::Mlp(config) => {
-                let features = signature.features()?;
-                Ok(Network::Mlp(config.init_between(features, seed, device)?))
+            Self::Mlp(config) => Ok(Network::Mlp(config.init_for(signature, seed, device)?)),
+            Self::Classifier(config) => {
+                Ok(Network::Classifier(config.init(signature, seed, device)?))
             }
             Self::Autoencoder(config) => {
                 let shape = signature.shape;
@@ -105,10 +109,8 @@ impl NetworkConfig {
         let signature = signature.into();
         match self {
             Self::UNet(config) => config.parameter_count(signature),
-            Self::Mlp(config) => {
-                config.validate()?;
-                Ok(config.parameter_count_between(signature.features()?))
-            }
+            Self::Mlp(config) => config.parameter_count_for(signature),
+            Self::Classifier(config) => config.parameter_count(signature),
             Self::Autoencoder(config) => config.parameter_count(signature.shape),
         }
     }
@@ -135,13 +137,14 @@ impl NetworkConfig {
                 format!("{:?}", config.time_embedding).to_lowercase(),
                 config.embedding,
             ),
+            Self::Classifier(config) => config.describe(shape)?,
         };
         let answer = signature.described();
         Ok(format!("{body}{answer}; {parameters} parameters"))
     }
 }
 
-/// A network of any kind: `F(x, c_noise)`, or an autoencoder.
+/// A network of any kind: of `F(x, c_noise)`, the classifier that may guide one, or an autoencoder.
 ///
 /// It is raw: what its output means, and how its input is scaled, is the preconditioning's affair.
 #[derive(Module, Debug)]
@@ -154,16 +157,19 @@ pub enum Network {
     UNet(UNet),
     /// An MLP; images are flattened for it.
     Mlp(Mlp),
+    /// A classifier, which answers with logits.
+    Classifier(NoisyClassifier),
     /// An autoencoder, which has no [`forward`](Network::forward).
     Autoencoder(Autoencoder),
 }
 
 impl Network {
-    /// Applies the network.
+    /// Applies the network, every sample of no class.
     ///
     /// # Shapes
     ///
-    /// - x: `[batch, channels, height, width]`; output: the same with the signature's `channels_out`
+    /// - x: `[batch, channels, height, width]`; output: the same with the signature's `channels_out`, of a
+    ///   classifier its logits, `[batch, classes, 1, 1]`
     /// - c_noise: `[batch]`, ¼·ln(σ/α)
     ///
     /// # Panics
@@ -171,13 +177,39 @@ impl Network {
     /// If the shape is not the one the network was built for, or this is an
     /// [autoencoder](Self::as_autoencoder), which is no function of x and a noise level.
     pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
+        self.forward_given(x, c_noise, None)
+    }
+
+    /// Applies the network, every sample of a class of its own.
+    ///
+    /// # Shapes
+    ///
+    /// - x, c_noise, output: as of [`forward`](Self::forward)
+    /// - classes: `[batch]`, indices below the signature's `classes`, or that number itself for a sample of no
+    ///   class; None for all of them
+    ///
+    /// # Panics
+    ///
+    /// If the shape is not the one the network was built for, or classes are given to a network without any.
+    pub fn forward_given(
+        &self,
+        x: Tensor<4>,
+        c_noise: Tensor<1>,
+        classes: Option<Tensor<1, Int>>,
+    ) -> Tensor<4> {
         match self {
-            Self::UNet(unet) => unet.forward(x, c_noise),
+            Self::UNet(unet) => unet.forward(x, c_noise, classes),
             Self::Mlp(mlp) => {
                 let [batch, _, height, width] = x.dims();
-                let output = mlp.forward(x.flatten(1, 3), c_noise);
+                let output = mlp.forward(x.flatten(1, 3), c_noise, classes);
                 let [_, features] = output.dims();
                 output.reshape([batch, features / (height * width), height, width])
+            }
+            Self::Classifier(classifier) => {
+                assert!(classes.is_none(), "a classifier is told no class");
+                let logits = classifier.forward(x, c_noise);
+                let [batch, classes] = logits.dims();
+                logits.reshape([batch, classes, 1, 1])
             }
             Self::Autoencoder(_) => {
                 panic!("an autoencoder has no score: encode and decode with it")

@@ -1,5 +1,6 @@
 //! The U-Net, in the line of DDPM++ (Song et al. 2021) and ADM (Dhariwal & Nichol 2021).
 
+mod classifier;
 mod config;
 mod level;
 mod patch;
@@ -7,8 +8,9 @@ mod plan;
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
+pub use self::classifier::{NoisyClassifier, NoisyClassifierConfig};
 pub use self::config::UNetConfig;
 use self::level::{DownLevel, Middle, UpLevel};
 use self::patch::{depth_to_space, space_to_depth};
@@ -41,13 +43,19 @@ impl UNet {
     ///
     /// - x: `[batch, channels, height, width]`; output: the same with the signature's `channels_out`
     /// - c_noise: `[batch]`, ¼·ln(σ/α)
+    /// - classes: `[batch]`, see [`NoiseEmbedding::forward`]
     ///
     /// # Panics
     ///
     /// If x has other channels than the network was built for, or a height or width that `patch`
     /// does not divide. Other heights and widths than it was built for are accepted.
-    pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
-        let embedding = self.embedding.forward(c_noise);
+    pub fn forward(
+        &self,
+        x: Tensor<4>,
+        c_noise: Tensor<1>,
+        classes: Option<Tensor<1, Int>>,
+    ) -> Tensor<4> {
+        let embedding = self.embedding.forward(c_noise, classes);
         let mut hidden = self.enter(x);
         let mut skips = vec![hidden.clone()];
         for level in &self.down {

@@ -41,6 +41,7 @@ fn model(device: &Device) -> Model {
             ..UNetConfig::default()
         }),
         preconditioning: PreconditioningConfig::default(),
+        classes: 0,
     };
     let mut model = config.init(3, device).unwrap();
     model.network = model.network.map(&mut Shaken);

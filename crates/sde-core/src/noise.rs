@@ -36,6 +36,8 @@ pub enum Role {
     Resampling = 41,
     /// Random features of a network, one channel a sample.
     Feature = 24,
+    /// Whether a training example's class is told.
+    ClassDropout = 60,
     /// What fills the cells of quantised data; the draw is counted in the step index.
     Dequantisation = 20,
 }

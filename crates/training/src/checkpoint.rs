@@ -116,9 +116,9 @@ impl Checkpoint {
 
     /// A model with weights of any values, once `file` is known to be large enough for it.
     fn empty_model(&self, file: &str, device: &Device) -> Result<Model, TrainingError> {
-        let ModelConfig { shape, network, .. } = &self.manifest.model;
-        let parameters = network
-            .parameter_count(*shape)
+        let model = &self.manifest.model;
+        let parameters = (model.network)
+            .parameter_count(model.signature())
             .map_err(score_net::ModelError::from)?;
         let listed = self
             .manifest
@@ -233,7 +233,7 @@ pub fn network_from_bytes(
     device: &Device,
 ) -> Result<Network, String> {
     let tensors = Tensors::parse(bytes)?;
-    let parameters = model.network.parameter_count(model.shape);
+    let parameters = model.network.parameter_count(model.signature());
     let parameters = parameters.map_err(|error| error.to_string())?;
     if parameters.saturating_mul(2) > bytes.len() {
         return Err(format!("too few bytes for {parameters} parameters"));

@@ -1,9 +1,9 @@
 //! Which parts of a configuration go with which process and which model.
 
-use score_net::{PreconditioningConfig, VarianceKind};
-use sde_core::SdeConfig;
+use score_net::{ModelConfig, PreconditioningConfig, VarianceKind};
 use sde_core::damped::{DampedLangevin, VelocityPrediction};
 use sde_core::objective::Weighting;
+use sde_core::{ProcessConfig, SdeConfig};
 
 use crate::{ObjectiveConfig, TrainingError};
 
@@ -71,6 +71,49 @@ fn with_hybrid(config: &ObjectiveConfig, sde: SdeConfig) -> Result<(), TrainingE
         return refuse("training.objective.uncertainty", value, must);
     }
     Ok(())
+}
+
+/// Refuses what a classifier has no use for, and returns the process that noises its examples.
+pub(crate) fn with_classifier(
+    config: &ObjectiveConfig,
+    process: ProcessConfig,
+    model: &ModelConfig,
+) -> Result<SdeConfig, TrainingError> {
+    let ProcessConfig::Affine(sde) = process else {
+        let must = "one of positions alone, where network.kind = classifier";
+        return refuse("sde.kind", "damped-langevin".into(), must);
+    };
+    let must = "left out, where network.kind = classifier";
+    let unused: [(bool, &str); 6] = [
+        (config.hybrid.is_some(), "training.objective.hybrid"),
+        (
+            config.uncertainty.is_some(),
+            "training.objective.uncertainty",
+        ),
+        (
+            config.class_dropout.is_some(),
+            "training.objective.class_dropout",
+        ),
+        (
+            config.weighting != Weighting::default(),
+            "training.objective.weighting",
+        ),
+        (
+            config.velocity_weighting.is_some(),
+            "training.objective.velocity_weighting",
+        ),
+        (
+            model.preconditioning.velocity.is_some(),
+            "preconditioning.velocity",
+        ),
+    ];
+    if let Some((_, field)) = unused.iter().find(|(set, _)| *set) {
+        return refuse(field, "a value".into(), must);
+    }
+    if model.preconditioning.variance == VarianceKind::Learned {
+        return refuse("preconditioning.variance", "learned".into(), must);
+    }
+    Ok(sde)
 }
 
 /// Refuses what is for processes of positions alone, and returns what the network answers for velocities.

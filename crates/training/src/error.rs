@@ -44,6 +44,14 @@ pub enum TrainingError {
         /// Of the model.
         model: [usize; 3],
     },
+    /// A sample without a class, where the model is told of classes.
+    #[error(
+        "sample {index} of the data has no class, which model.classes asks for: train with model.classes = 0"
+    )]
+    Unlabelled {
+        /// Its place.
+        index: usize,
+    },
     /// A file or folder that could not be read or written.
     #[error("{}: {action}: {source}", path.display())]
     Io {

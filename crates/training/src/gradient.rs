@@ -1,7 +1,8 @@
 //! The gradient of the loss over a part of a batch.
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use score_net::{Model, Output};
 use sde_core::Time;
 use tracing::trace_span;
@@ -41,7 +42,8 @@ pub(crate) fn gradient(
         )
     };
     let output = trace_span!(target: "profile::phase", "forward").in_scope(|| match &part.pairs {
-        None => model.outputs(upload(part.noisy), &part.marginals),
+        None if part.classes.is_empty() => model.outputs(upload(part.noisy), &part.marginals),
+        None => model.outputs_of(upload(part.noisy), &part.marginals, &part.classes),
         Some(pairs) => Output {
             prediction: model.velocity_output(upload(part.noisy), pairs),
             variance: None,
@@ -52,17 +54,23 @@ pub(crate) fn gradient(
             prediction,
             variance,
         } = output;
-        let error = prediction.clone() - upload(part.target);
-        let mean_square = error
-            .clone()
-            .square()
-            .reshape([here, channels * height * width])
-            .mean_dim(1);
-        let weights = Tensor::from_data(TensorData::new(part.weights, [here]), device);
-        let mut losses: Tensor<1> = mean_square.reshape([here]) * weights;
-        if let Some((terms, v)) = part.bound.as_ref().zip(variance) {
-            losses = losses + hybrid::losses(terms, &prediction, &error, v);
-        }
+        let losses = match part.labels {
+            Some(labels) => cross_entropies(prediction, &labels),
+            None => {
+                let error = prediction.clone() - upload(part.target);
+                let mean_square = error
+                    .clone()
+                    .square()
+                    .reshape([here, channels * height * width])
+                    .mean_dim(1);
+                let weights = Tensor::from_data(TensorData::new(part.weights, [here]), device);
+                let losses: Tensor<1> = mean_square.reshape([here]) * weights;
+                match part.bound.as_ref().zip(variance) {
+                    Some((terms, v)) => losses + hybrid::losses(terms, &prediction, &error, v),
+                    None => losses,
+                }
+            }
+        };
         let mean = losses.clone().sum().div_scalar(samples as f64);
         (losses, mean)
     });
@@ -73,4 +81,14 @@ pub(crate) fn gradient(
         losses: losses.without_autodiff(),
         times: part.times,
     }
+}
+
+/// −log p(label) of each sample, `[samples]`, in nats, for logits `[samples, classes, 1, 1]`.
+fn cross_entropies(logits: Tensor<4>, labels: &[usize]) -> Tensor<1> {
+    let [samples, classes, ..] = logits.dims();
+    let rows: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
+    let device = logits.device().without_autodiff();
+    let rows = Tensor::<2, Int>::from_data(TensorData::new(rows, [samples, 1]), &device);
+    let log = log_softmax(logits.reshape([samples, classes]), 1);
+    log.gather(1, rows).neg().reshape([samples])
 }

@@ -10,6 +10,7 @@
 //! - [`run()`]: the loop, with a [`Watch`] for whoever looks on.
 
 pub mod checkpoint;
+mod classes;
 pub mod clipping;
 mod compatible;
 pub mod config;

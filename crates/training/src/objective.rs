@@ -12,6 +12,7 @@ use sde_core::objective::{ObjectiveError, TimeDistribution, TimeSampler, Weighti
 use sde_core::{AffineSde, Marginal, Prediction, SdeConfig, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::classes::Told;
 use crate::hybrid::{BoundTerm, Hybrid};
 use crate::{HybridConfig, TrainingError, UncertaintyConfig, compatible};
 
@@ -33,6 +34,9 @@ pub struct ObjectiveConfig {
     /// λ(t) for the score of velocities, in place of `weighting` and where the process has them; without it
     /// the published one for images.
     pub velocity_weighting: Option<VelocityWeighting>,
+    /// The share of examples whose class is not told, where the model knows classes, so that it learns the
+    /// unconditional score as well; without it 0.1 as published (Ho & Salimans 2022).
+    pub class_dropout: Option<f64>,
 }
 
 impl ObjectiveConfig {
@@ -100,6 +104,7 @@ pub struct Objective {
     prediction: Prediction,
     sigma_data: f64,
     hybrid: Option<Hybrid>,
+    told: Option<Told>,
 }
 
 /// Which part of which batch. Times and noise are functions of (seed, step, place in the whole batch) alone,
@@ -156,6 +161,11 @@ pub struct Batch {
     /// What the network is told of each sample, where `noisy` holds positions and velocities; `marginals` is
     /// empty then.
     pub pairs: Option<Vec<PairInput>>,
+    /// The class that the network is told of each sample; empty where it is told none at all.
+    pub classes: Vec<Option<usize>>,
+    /// The class that a classifier should tell of each sample; then `target` is empty, and the loss the
+    /// cross-entropy.
+    pub labels: Option<Vec<usize>>,
 }
 
 impl Objective {
@@ -201,7 +211,24 @@ impl Objective {
             _ => None,
         };
         let sigma_data = preconditioning.sigma_data();
-        Self::with(config, sde.build()?, prediction, sigma_data, hybrid)
+        let objective = Self::with(config, sde.build()?, prediction, sigma_data, hybrid)?;
+        Ok(Self {
+            told: Told::of(config.class_dropout, model)?,
+            ..objective
+        })
+    }
+
+    /// The noise of a classifier's examples: every level's cross-entropy counts alike.
+    pub(crate) fn of_classifier(
+        config: ObjectiveConfig,
+        sde: SdeConfig,
+        model: &ModelConfig,
+    ) -> Result<Self, TrainingError> {
+        let preconditioning = model.preconditioning.build().map_err(ModelError::from)?;
+        // Weights are those of the network's own output.
+        let prediction = preconditioning.prediction();
+        let sigma_data = preconditioning.sigma_data();
+        Self::with(config, sde.build()?, prediction, sigma_data, None)
     }
 
     fn with(
@@ -218,6 +245,7 @@ impl Objective {
             prediction,
             sigma_data,
             hybrid,
+            told: None,
         };
         // Refuses a `t_min` that the process or the sampler cannot work with.
         objective.try_times()?;
@@ -305,6 +333,10 @@ impl Objective {
                     }
                 },
             );
+        let classes = match self.told {
+            Some(told) => told.draw(source, indices, draw)?,
+            None => Vec::new(),
+        };
         let bound = (self.hybrid.as_ref().zip(data)).map(|(hybrid, data)| {
             let samples = data.chunks_exact(len).zip(noisy.chunks_exact(len));
             let each = times.iter().zip(samples);
@@ -313,6 +345,8 @@ impl Objective {
         });
         Ok(Batch {
             pairs: None,
+            labels: None,
+            classes,
             bound,
             noisy,
             target,

@@ -33,6 +33,13 @@ impl PairObjective {
     ) -> Result<Self, TrainingError> {
         config.validate()?;
         let process = process.validated()?;
+        if model.classes > 0 {
+            return Err(TrainingError::Config {
+                field: "model.classes".into(),
+                value: model.classes.to_string(),
+                must: "0, where sde.kind = damped-langevin",
+            });
+        }
         let preconditioning = model.preconditioning.build().map_err(ModelError::from)?;
         let prediction = compatible::with_pairs(&config, &process, &model.preconditioning)?;
         Ok(Self {

@@ -20,7 +20,7 @@ use crate::optimizer::{Optimizer, Schedule};
 use crate::progress::Progress;
 use crate::shards::Shards;
 use crate::uncertainty::Uncertainty;
-use crate::{NotFinitePolicy, Task, TrainingConfig, TrainingError, ema, learning_rate};
+use crate::{NotFinitePolicy, Task, TrainingConfig, TrainingError, classes, ema, learning_rate};
 
 /// A model in training: weights, their average, the optimiser, and where it stands.
 ///
@@ -75,6 +75,7 @@ impl<'a> Trainer<'a> {
                 model: model.shape,
             });
         }
+        classes::check(source, model)?;
         let device = device.clone().without_autodiff();
         let order = EpochOrder::new(source.len(), config.seed)?;
         let process = process.into();
@@ -145,6 +146,7 @@ impl<'a> Trainer<'a> {
         Model {
             network,
             preconditioning: self.preconditioning,
+            classes: self.model.classes,
         }
     }
 

@@ -16,6 +16,7 @@
 //! Whatever is left out has a default, except for these; whatever is not known is refused.
 
 mod any_solver;
+mod class_choice;
 mod diagnosis;
 mod keys;
 mod load;
@@ -23,12 +24,14 @@ mod overrides;
 mod suggestion;
 
 use score_net::{ModelConfig, NetworkConfig, PreconditioningConfig};
+use sde_core::guidance::ClassifierFree;
 use sde_core::{Process, ProcessConfig};
 use serde::{Deserialize, Serialize};
 use solvers::{EdmSampler, GridConfig, GridError, GridSpec, LastStep, SolverConfig, TimeGrid};
 use training::TrainingConfig;
 
 pub use any_solver::AnySolver;
+pub use class_choice::ClassChoice;
 pub use data::DataConfig;
 pub use load::Base;
 pub use overrides::Override;
@@ -44,6 +47,9 @@ pub struct ExperimentConfig {
     /// The forward process.
     #[serde(default)]
     pub sde: ProcessConfig,
+    /// What the model is told beside the noise level.
+    #[serde(default)]
+    pub model: ModelSection,
     /// The network.
     pub network: NetworkConfig,
     /// What surrounds it.
@@ -64,8 +70,18 @@ impl ExperimentConfig {
             shape,
             network: self.network.clone(),
             preconditioning: self.preconditioning,
+            classes: self.model.classes,
         }
     }
+}
+
+/// What a model is told beside the noise level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSection {
+    /// The classes of the data, which the model is told now and then not, or which a classifier tells apart; 0
+    /// for a model that knows no classes.
+    pub classes: usize,
 }
 
 /// How samples are drawn.
@@ -84,6 +100,10 @@ pub struct SamplingConfig {
     pub solver: AnySolver,
     /// The spacing of the steps; without it what suits the solver and the process.
     pub grid: Option<GridConfig>,
+    /// Which classes; of a model without any, none.
+    pub class: ClassChoice,
+    /// Classifier-free guidance; none unless it is asked for.
+    pub guidance: Option<ClassifierFree>,
 }
 
 impl Default for SamplingConfig {
@@ -95,6 +115,8 @@ impl Default for SamplingConfig {
             last_step: LastStep::Denoise,
             solver: AnySolver::Positions(SolverConfig::Edm(EdmSampler::default())),
             grid: None,
+            class: ClassChoice::default(),
+            guidance: None,
         }
     }
 }

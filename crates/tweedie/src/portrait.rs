@@ -8,8 +8,10 @@ use sde_core::damped::{PhaseState, VelocityScore};
 use sde_core::{Prediction, Process, Sigma};
 
 use crate::dataset::{Dataset, points_of};
-use crate::pictures::{Picture, Triptych, VectorField, half_side, image_grid, triptych};
-use crate::sampling::{to_array, to_tensor};
+use crate::pictures::{
+    Picture, Triptych, VectorField, half_side, image_grid, image_rows, triptych,
+};
+use crate::sampling::{Samples, to_array, to_tensor};
 
 /// The noise level σ/α at which the score of a model of points is shown: low enough to follow the
 /// data's shape, high enough to be defined between its parts.
@@ -23,14 +25,14 @@ const SHOWN: usize = 1000;
 pub fn portrait(
     title: &str,
     dataset: &Dataset,
-    samples: &Array4<f32>,
+    samples: &Samples,
     model: &Model,
     process: &Process,
     device: &Device,
 ) -> Result<Picture> {
     let data = dataset.first(SHOWN)?;
-    let (Some(data), Some(samples)) = (points_of(&data), points_of(samples)) else {
-        return image_grid(samples);
+    let (Some(data), Some(samples)) = (points_of(&data), points_of(&samples.values)) else {
+        return images(samples);
     };
     let half = half_side(&data.view());
     let centres = samples.rows().into_iter();
@@ -56,6 +58,21 @@ pub fn portrait(
             width: FIELD_SIGMA,
         },
     })
+}
+
+/// Samples that are images: a row a class, where there are classes.
+pub fn images(samples: &Samples) -> Result<Picture> {
+    match samples.groups.len() {
+        0 | 1 => image_grid(&samples.values),
+        _ => {
+            let lengths: Vec<_> = samples
+                .groups
+                .iter()
+                .map(|(_, range)| range.len())
+                .collect();
+            image_rows(&samples.values, &lengths)
+        }
+    }
 }
 
 type Plane = Vec<[f64; 2]>;

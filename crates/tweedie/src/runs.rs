@@ -70,6 +70,14 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// The checkpoint in `path`, or the newest whole one of the run in it.
+    pub fn at(path: &Path) -> Result<Self> {
+        match path.join("manifest.json").is_file() {
+            true => Self::open(None, Some(path)),
+            false => Self::open(Some(path), None),
+        }
+    }
+
     /// The checkpoint in `checkpoint`, or the newest whole one of `run`, or that of the most recent
     /// run.
     pub fn open(run: Option<&Path>, checkpoint: Option<&Path>) -> Result<Self> {

@@ -1,20 +1,21 @@
 //! Samples from a model, in batches that do not show in the result.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use burn::tensor::{Device, Tensor};
 use ndarray::{Array4, Axis, concatenate};
-use score_net::{Model, ModelScore, ModelVelocityScore};
+use score_net::{Model, ModelVelocityScore};
 use sde_core::damped::{DampedLangevin, PhaseState};
 use sde_core::noise::CounterNoise;
 use sde_core::{AffineSde, Process};
 use solvers::damped::{DampedProblem, DampedSolver, sample_damped_prior};
 use solvers::{Observer, Problem, Progress, Solution, SolveError, Solver, TimeGrid, sample_prior};
 
-use crate::config::{AnySolver, SamplingConfig};
+use crate::config::{AnySolver, ClassChoice, SamplingConfig};
 use crate::failure::Fault;
+use crate::guidance::Guidance;
 use crate::trajectory::Recorder;
 
 /// How to sample, checked.
@@ -30,6 +31,10 @@ pub struct Plan {
     pub count: usize,
     /// The most samples that are worked on at once.
     pub batch: usize,
+    /// Of which classes.
+    pub class: ClassChoice,
+    /// And what steers them.
+    pub guidance: Guidance,
 }
 
 impl Plan {
@@ -43,13 +48,30 @@ impl Plan {
             seed: config.seed,
             count: config.count,
             batch: batch.max(1),
+            class: config.class,
+            guidance: Guidance::free(config.guidance),
         })
     }
 
-    /// "edm-18-seed0", for names of files.
+    /// The class of each range of samples of `model`.
+    pub fn groups(&self, model: &Model) -> Vec<(Option<usize>, Range<usize>)> {
+        let classes = self.guidance.classes_of(model);
+        self.class.groups(classes, self.count)
+    }
+
+    /// "edm-18-seed0", for names of files, with the class and the guidance if there are some.
     pub fn label(&self) -> String {
         let name = self.solver.info().name;
-        format!("{name}-{}-seed{}", self.grid.steps(), self.seed)
+        let class = match self.class {
+            ClassChoice::All => String::new(),
+            other => format!("-class-{other}"),
+        };
+        let scale = self.guidance.label();
+        format!(
+            "{name}-{}-seed{}{class}{scale}",
+            self.grid.steps(),
+            self.seed
+        )
     }
 }
 
@@ -67,10 +89,22 @@ pub fn default_batch(shape: [usize; 3]) -> usize {
 pub struct Samples {
     /// `[N, C, H, W]`.
     pub values: Array4<f32>,
+    /// Which of them are of which class; one range where no class was told.
+    pub groups: Vec<(Option<usize>, Range<usize>)>,
     /// Score evaluations, for each sample.
     pub nfe: usize,
     /// Seconds for all.
     pub seconds: f64,
+}
+
+impl Samples {
+    /// The class of each sample; none where no class was told.
+    pub fn classes(&self) -> Option<Vec<usize>> {
+        let each =
+            |(class, range): &(Option<usize>, Range<usize>)| Some(vec![(*class)?; range.len()]);
+        let classes = self.groups.iter().map(each).collect::<Option<Vec<_>>>()?;
+        Some(classes.concat())
+    }
 }
 
 /// Draws samples of `shape`, [channels, height, width]. `progress` is told how many solver steps are
@@ -87,14 +121,27 @@ pub fn generate(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Samples> {
     let started = Instant::now();
+    if model.is_classifier() {
+        return Err(
+            Fault::usage("this run is of a classifier, which draws no samples")
+                .hint("it guides another run: tweedie sample --run RUN --classifier THIS --class N")
+                .into(),
+        );
+    }
     let sampler = Sampler::new(model, process, plan)?;
     let [channels, height, width] = shape;
-    let starts: Vec<usize> = (0..plan.count).step_by(plan.batch).collect();
-    let total = (starts.len() * plan.grid.steps()) as u64;
-    let mut parts = Vec::with_capacity(starts.len());
+    let groups = plan.groups(model);
+    // A batch is of one class: a score does not know which sample it is asked for.
+    let batches: Vec<(Option<usize>, usize, usize)> = (groups.iter())
+        .flat_map(|(class, range)| {
+            let starts = range.clone().step_by(plan.batch);
+            starts.map(|first| (*class, first, plan.batch.min(range.end - first)))
+        })
+        .collect();
+    let total = (batches.len() * plan.grid.steps()) as u64;
+    let mut parts = Vec::with_capacity(batches.len());
     let mut nfe = 0;
-    for (index, &first) in starts.iter().enumerate() {
-        let size = plan.batch.min(plan.count - first);
+    for (index, &(class, first, size)) in batches.iter().enumerate() {
         let noise = CounterNoise::new(plan.seed).starting_at(first as u64);
         let like = Tensor::<4>::zeros([size, channels, height, width], device);
         let before = (index * plan.grid.steps()) as u64;
@@ -113,17 +160,18 @@ pub fn generate(
                 }
             }
         };
-        let solved = sampler.draw(&plan.grid, &like, noise, &mut observer);
+        let solved = sampler.draw(&plan.grid, class, &like, noise, &mut observer);
         if let Some(error) = unseen {
             return Err(error);
         }
-        let solution = solved?;
+        let solution = solved??;
         nfe = solution.nfe;
         parts.push(to_array(solution.x)?);
     }
     let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
     Ok(Samples {
         values: concatenate(Axis(0), &views)?,
+        groups,
         nfe,
         seconds: started.elapsed().as_secs_f64(),
     })
@@ -132,7 +180,8 @@ pub fn generate(
 /// A model, its process and a solver of one kind.
 enum Sampler<'a> {
     Positions(
-        ModelScore<'a>,
+        &'a Model,
+        &'a Guidance,
         &'a dyn AffineSde,
         Box<dyn Solver<Tensor<4>>>,
     ),
@@ -144,13 +193,17 @@ enum Sampler<'a> {
 }
 
 impl<'a> Sampler<'a> {
-    fn new(model: &'a Model, process: &'a Process, plan: &Plan) -> Result<Self> {
+    fn new(model: &'a Model, process: &'a Process, plan: &'a Plan) -> Result<Self> {
         match (process, plan.solver) {
             (Process::Affine(sde), AnySolver::Positions(solver)) => Ok(Self::Positions(
-                model.under(&**sde),
+                model,
+                &plan.guidance,
                 &**sde,
                 solver.build()?,
             )),
+            (Process::Damped(_), AnySolver::Pairs(_)) if !plan.guidance.is_none() => {
+                Err(Fault::usage("guidance is of models of positions alone").into())
+            }
             (Process::Damped(process), AnySolver::Pairs(solver)) => {
                 let score = (model.under_damped(process))
                     .ok_or_else(|| anyhow!("this model has no score of velocities"))?;
@@ -167,15 +220,18 @@ impl<'a> Sampler<'a> {
     fn draw(
         &self,
         grid: &TimeGrid,
+        class: Option<usize>,
         like: &Tensor<4>,
         noise: CounterNoise,
         observer: &mut dyn Observer<Tensor<4>>,
-    ) -> Result<Solution<Tensor<4>>, SolveError> {
+    ) -> Result<Result<Solution<Tensor<4>>, SolveError>> {
         match self {
-            Self::Positions(score, sde, solver) => {
-                let start = sample_prior(*sde, like, &noise);
-                let problem = Problem::new(*sde, score);
-                solver.solve(&problem, grid, start, &noise, observer)
+            Self::Positions(model, guidance, sde, solver) => {
+                guidance.with_score(model, *sde, class, |guided| {
+                    let start = sample_prior(*sde, like, &noise);
+                    let problem = Problem::new(*sde, guided.score);
+                    solver.solve(&problem, grid, start, &noise, observer)
+                })
             }
             Self::Pairs(score, process, solver) => {
                 let start = sample_damped_prior(process, like, &noise);
@@ -189,11 +245,11 @@ impl<'a> Sampler<'a> {
                         nfe: state.nfe,
                     })
                 };
-                let solved = solver.solve(&problem, grid, start, &noise, &mut of_pairs)?;
-                Ok(Solution {
+                let solved = solver.solve(&problem, grid, start, &noise, &mut of_pairs);
+                Ok(solved.map(|solved| Solution {
                     x: solved.x.position,
                     nfe: solved.nfe,
-                })
+                }))
             }
         }
     }

@@ -153,8 +153,9 @@ fn experiment(bytes: &[u8]) {
         shape: [1, 28, 28],
         network: experiment.network,
         preconditioning: experiment.preconditioning,
+        classes: 0,
     };
-    let _ = model.network.parameter_count(model.shape);
+    let _ = model.network.parameter_count(model.signature());
     let _ = model.preconditioning.build();
     let _ = Task::new(experiment.training.objective, experiment.sde, &model);
     if let Some(solver) = experiment.sampling.solver {

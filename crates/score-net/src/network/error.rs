@@ -35,6 +35,16 @@ pub enum ConfigError {
         shape: [usize; 3],
     },
 
+    /// A classifier needs classes to tell apart.
+    #[error(
+        "model.classes = {classes}: a classifier tells at least 2 classes apart; set it to the number of the \
+         data's classes"
+    )]
+    TooFewClasses {
+        /// The number of classes.
+        classes: usize,
+    },
+
     /// A list that has to have entries is empty.
     #[error("network.{field} = []: {remedy}")]
     Empty {

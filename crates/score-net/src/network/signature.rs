@@ -11,6 +11,8 @@ pub struct Signature {
     pub shape: [usize; 3],
     /// The channels that it answers with.
     pub channels_out: usize,
+    /// The classes that it can be told, beside none at all; 0 for a network that knows of no classes.
+    pub classes: usize,
 }
 
 impl From<[usize; 3]> for Signature {
@@ -18,6 +20,7 @@ impl From<[usize; 3]> for Signature {
         Self {
             shape,
             channels_out: shape[0],
+            classes: 0,
         }
     }
 }
@@ -33,11 +36,15 @@ impl Signature {
         Ok([channels, self.channels_out].map(|channels| channels * height * width))
     }
 
-    /// ", answers with N channels" where that is not what it takes.
+    /// ", answers with N channels" where that is not what it takes, and the classes where there are some.
     pub(crate) fn described(self) -> String {
-        match self.channels_out == self.shape[0] {
+        let answer = match self.channels_out == self.shape[0] {
             true => String::new(),
             false => format!(", answers with {} channels", self.channels_out),
+        };
+        match self.classes {
+            0 => answer,
+            classes => format!("{answer}; {classes} classes or none"),
         }
     }
 }

@@ -75,6 +75,16 @@ impl Weights {
         linear
     }
 
+    /// A table of `rows` vectors, of unit variance as the embeddings that ADM adds to the time's.
+    pub fn table(&mut self, [rows, features]: [usize; 2]) -> Param<Tensor<2>> {
+        let bound = 3.0_f64.sqrt();
+        let values: Vec<f32> = (0..rows * features)
+            .map(|_| ((2.0 * self.unit() - 1.0) * bound) as f32)
+            .collect();
+        let data = TensorData::new(values, [rows, features]);
+        Param::from_tensor(Tensor::from_data(data, &self.device))
+    }
+
     /// A vector of `len` parameters that all start at `value`.
     pub fn constant(&self, len: usize, value: f64) -> Param<Tensor<1>> {
         Param::from_tensor(Tensor::full([len], value, &self.device))

@@ -2,7 +2,7 @@
 //! are built: what is built from it and what is counted by it cannot differ.
 
 use super::level::{DownLevel, Middle, Stage, UpLevel};
-use super::{UNet, UNetConfig};
+use super::{NoisyClassifier, UNet, UNetConfig};
 use crate::attention::SelfAttentionConfig;
 use crate::block::{DownsampleConfig, GroupNormConfig, ResidualBlockConfig, UpsampleConfig};
 use crate::embedding::NoiseEmbeddingConfig;
@@ -37,18 +37,8 @@ impl Plan {
         UNet {
             embedding: self.embedding.init(weights),
             input: weights.conv([self.depth, self.channels], 3, 1, 1.0),
-            down: self
-                .down
-                .iter()
-                .map(|(stages, down)| DownLevel {
-                    stages: init_stages(stages, weights),
-                    down: down.as_ref().map(|down| down.init(weights)),
-                })
-                .collect(),
-            middle: Middle {
-                first: self.middle[0].init(weights),
-                second: self.middle[1].init(weights),
-            },
+            down: self.init_down(weights),
+            middle: self.init_middle(weights),
             up: self
                 .up
                 .iter()
@@ -63,25 +53,80 @@ impl Plan {
         }
     }
 
-    /// Number of trainable parameters.
-    pub(super) fn parameter_count(&self) -> usize {
-        let conv = |channels_in: usize, channels_out: usize| (9 * channels_in + 1) * channels_out;
+    /// Builds the way down and the middle, and what makes logits of `classes` of the last feature map.
+    pub(super) fn init_classifier(&self, classes: usize, weights: &mut Weights) -> NoisyClassifier {
+        NoisyClassifier {
+            embedding: self.embedding.init(weights),
+            input: weights.conv([self.depth, self.channels], 3, 1, 1.0),
+            down: self.init_down(weights),
+            middle: self.init_middle(weights),
+            norm: self.last_norm().init(weights),
+            output: weights.linear([self.middle_channels(), classes], 0.0),
+            patch: self.patch,
+        }
+    }
+
+    /// Number of trainable parameters of the same.
+    pub(super) fn classifier_parameter_count(&self, classes: usize) -> usize {
+        self.count_down()
+            + self.last_norm().parameter_count()
+            + (self.middle_channels() + 1) * classes
+    }
+
+    fn middle_channels(&self) -> usize {
+        self.middle[1].block.channels_out
+    }
+
+    fn last_norm(&self) -> GroupNormConfig {
+        GroupNormConfig {
+            channels: self.middle_channels(),
+            groups: self.norm.groups,
+        }
+    }
+
+    fn init_down(&self, weights: &mut Weights) -> Vec<DownLevel> {
+        let level = |(stages, down): &(Vec<StagePlan>, Option<DownsampleConfig>)| DownLevel {
+            stages: init_stages(stages, weights),
+            down: down.as_ref().map(|down| down.init(weights)),
+        };
+        self.down.iter().map(level).collect()
+    }
+
+    fn init_middle(&self, weights: &mut Weights) -> Middle {
+        Middle {
+            first: self.middle[0].init(weights),
+            second: self.middle[1].init(weights),
+        }
+    }
+
+    /// Parameters from the embedding to the middle.
+    fn count_down(&self) -> usize {
         let down = self.down.iter().map(|(stages, down)| {
             let down = down.as_ref().map_or(0, DownsampleConfig::parameter_count);
             down + count(stages)
         });
+        self.embedding.parameter_count()
+            + conv_parameters(self.depth, self.channels)
+            + down.sum::<usize>()
+            + count(&self.middle)
+    }
+
+    /// Number of trainable parameters.
+    pub(super) fn parameter_count(&self) -> usize {
         let up = self.up.iter().map(|(up, stages)| {
             let up = up.as_ref().map_or(0, UpsampleConfig::parameter_count);
             up + count(stages)
         });
-        self.embedding.parameter_count()
-            + conv(self.depth, self.channels)
-            + down.sum::<usize>()
-            + count(&self.middle)
+        self.count_down()
             + up.sum::<usize>()
             + self.norm.parameter_count()
-            + conv(self.norm.channels, self.depth_out)
+            + conv_parameters(self.norm.channels, self.depth_out)
     }
+}
+
+/// Of a 3×3 convolution.
+fn conv_parameters(channels_in: usize, channels_out: usize) -> usize {
+    (9 * channels_in + 1) * channels_out
 }
 
 fn init_stages(stages: &[StagePlan], weights: &mut Weights) -> Vec<Stage> {
@@ -164,6 +209,7 @@ impl UNetConfig {
             embedding: NoiseEmbeddingConfig {
                 time_embedding: self.time_embedding,
                 features: self.embedding,
+                classes: signature.classes,
             },
             down,
             middle,

@@ -2,14 +2,15 @@
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Device, Gradients, Tensor};
-use score_net::{Network, NetworkConfig, TimeEmbedding, UNetConfig};
+use score_net::{Network, NetworkConfig, Signature, TimeEmbedding, UNetConfig};
 
 use super::parameters::{Change, Noise, Parameters, Stir, Track, map};
-use super::{tiny_networks, tiny_unet};
+use super::{tiny_classifier, tiny_networks, tiny_unet};
 
 const STEP: f64 = 1e-5;
+const CLASSES: usize = 2;
 
-/// Σ w·F(x, c) for a fixed w: what is differentiated.
+/// Σ w·F(x, c_noise, class) for a fixed w, one sample of a class and one of none: what is differentiated.
 struct Objective {
     network: Network,
     x: Tensor<4>,
@@ -19,26 +20,36 @@ struct Objective {
 
 impl Objective {
     fn new(config: &NetworkConfig, shape: [usize; 3]) -> Self {
+        let signature = Signature {
+            classes: CLASSES,
+            ..shape.into()
+        };
         let device = Device::flex();
         let noise = &mut Noise::new(1);
         let [channels, height, width] = shape;
-        let mut draw = || -> Tensor<4> {
-            let data = noise.data([2, channels, height, width]);
-            Tensor::from_data(data, (&device, DType::F64))
+        let mut draw = |shape: [usize; 4]| -> Tensor<4> {
+            Tensor::from_data(noise.data(shape), (&device, DType::F64))
         };
+        let network = map(
+            &config.init(signature, 0, &device).unwrap(),
+            Stir(Noise::new(2)),
+        );
+        let x = draw([2, channels, height, width]);
+        let c_noise = Tensor::from_data([-0.7, 0.4], (&device, DType::F64));
+        let output = network.forward(x.clone(), c_noise.clone());
         Self {
-            network: map(
-                &config.init(shape, 0, &device).unwrap(),
-                Stir(Noise::new(2)),
-            ),
-            x: draw(),
-            weight: draw(),
-            c_noise: Tensor::from_data([-0.7, 0.4], (&device, DType::F64)),
+            weight: draw(output.dims()),
+            network,
+            x,
+            c_noise,
         }
     }
 
     fn value(&self, network: &Network, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<1> {
-        network.forward(x, c_noise).mul(self.weight.clone()).sum()
+        let classes = (!matches!(network, Network::Classifier(_)))
+            .then(|| Tensor::from_data([1, CLASSES as i32], &Device::flex()));
+        let output = network.forward_given(x, c_noise, classes);
+        output.mul(self.weight.clone()).sum()
     }
 
     fn number(&self, network: &Network, x: Tensor<4>, c_noise: Tensor<1>) -> f64 {
@@ -166,6 +177,11 @@ fn gradients_of_every_parameter_agree_with_central_differences() {
     for config in tiny_networks() {
         check(&config, [1, 3, 5]);
     }
+}
+
+#[test]
+fn a_classifier_s_gradients_agree_with_central_differences() {
+    check(&NetworkConfig::Classifier(tiny_classifier()), [1, 4, 6]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn config(network: NetworkConfig, variance: VarianceKind) -> ModelConfig {
             variance,
             ..Default::default()
         },
+        classes: 0,
     }
 }
 
@@ -62,11 +63,13 @@ fn the_first_channels_are_the_prediction_and_the_others_2v_minus_1() {
         let Model {
             network,
             preconditioning,
+            ..
         } = (config(network, VarianceKind::Learned).init(0, &Device::flex())).unwrap();
         let network = map(&network, Stir(Noise::new(7)));
         let model = Model {
             network,
             preconditioning,
+            classes: 0,
         };
         // More than one part of them.
         let (x, t) = (state(9), Time(0.3));

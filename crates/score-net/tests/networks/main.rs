@@ -1,5 +1,6 @@
 //! The networks as wholes.
 
+mod classes;
 mod autoencoder;
 mod gradients;
 mod learned_variance;
@@ -9,7 +10,7 @@ mod properties;
 mod scores;
 mod velocity;
 
-use score_net::{MlpConfig, NetworkConfig, UNetConfig};
+use score_net::{MlpConfig, NetworkConfig, NoisyClassifierConfig, UNetConfig};
 
 /// A U-Net with everything in it, on two levels, as small as it gets.
 fn tiny_unet() -> UNetConfig {
@@ -20,6 +21,18 @@ fn tiny_unet() -> UNetConfig {
         heads: 2,
         embedding: 8,
         ..UNetConfig::default()
+    }
+}
+
+/// A classifier on two levels.
+fn tiny_classifier() -> NoisyClassifierConfig {
+    NoisyClassifierConfig {
+        channels: 8,
+        multipliers: vec![1, 2],
+        blocks: 1,
+        heads: 2,
+        embedding: 8,
+        ..NoisyClassifierConfig::default()
     }
 }
 

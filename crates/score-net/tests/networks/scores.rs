@@ -16,6 +16,7 @@ fn model(config: &NetworkConfig) -> Model {
     Model {
         network: map(&network, Stir(Noise::new(7))),
         preconditioning: PreconditioningConfig::default().build().unwrap(),
+        classes: 0,
     }
 }
 

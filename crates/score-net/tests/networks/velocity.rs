@@ -42,6 +42,7 @@ fn configs(velocity: VelocityPrediction) -> [ModelConfig; 2] {
             velocity: Some(velocity),
             ..Default::default()
         },
+        classes: 0,
     })
 }
 
@@ -125,6 +126,7 @@ fn a_model_of_positions_alone_has_no_score_of_velocities() {
         shape: SHAPE,
         network,
         preconditioning: PreconditioningConfig::default(),
+        classes: 0,
     });
     let model = config.init(0, &Device::flex()).unwrap();
     assert!(model.under_damped(&DampedLangevin::default()).is_none());

@@ -204,6 +204,7 @@ fn the_loss_of_a_batch_is_the_hybrid_objective_of_the_theory() {
             variance: VarianceKind::Learned,
             velocity: None,
         },
+        classes: 0,
     };
     let config = ObjectiveConfig {
         hybrid: Some(HybridConfig {

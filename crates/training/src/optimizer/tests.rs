@@ -23,6 +23,7 @@ fn model() -> Model {
             ..UNetConfig::default()
         }),
         preconditioning: Default::default(),
+        classes: 0,
     };
     config.init(3, &Device::flex()).unwrap()
 }
@@ -263,6 +264,7 @@ fn a_forward_and_a_backward_pass_leave_the_memory_to_the_step() {
         let leaves = Model {
             network: optimizer.leaves(),
             preconditioning,
+            classes: 0,
         };
         let marginal = Marginal {
             alpha: 1.0,

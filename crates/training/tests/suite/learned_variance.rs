@@ -36,6 +36,7 @@ fn model(variance: VarianceKind) -> ModelConfig {
             variance,
             velocity: None,
         },
+        classes: 0,
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod checkpoints;
+mod classes;
 mod failing;
 mod learned_variance;
 mod objective;

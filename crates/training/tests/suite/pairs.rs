@@ -30,6 +30,7 @@ fn model(velocity: Option<VelocityPrediction>) -> ModelConfig {
             velocity,
             ..Default::default()
         },
+        classes: 0,
     }
 }
 

@@ -26,6 +26,7 @@ pub fn model() -> ModelConfig {
             sigma_data: 1.0,
             ..Default::default()
         },
+        classes: 0,
     }
 }
 

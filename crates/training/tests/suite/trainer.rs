@@ -402,6 +402,7 @@ fn gradient_checkpointing_changes_no_bit() {
             ..UNetConfig::default()
         }),
         preconditioning: PreconditioningConfig::default(),
+        classes: 0,
     };
     let trained = |gradient_checkpointing| {
         let config = TrainingConfig {

@@ -1,7 +1,9 @@
 //! `tweedie evaluate`: how good a model's samples are.
 
 mod asked;
+mod classifier;
 mod digits;
+mod guidance;
 mod images;
 mod neighbours;
 mod nfe;
@@ -16,6 +18,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, Subcommand};
 use ndarray::{Array4, Axis};
+use score_net::NetworkConfig;
 use serde_json::{Value, json};
 
 use self::asked::{Asked, AskedArgs};
@@ -56,7 +59,8 @@ Examples:
   tweedie evaluate --run runs/birds --images drawn --against birds-kept-back
   tweedie evaluate --precision-recall --neighbours 8
   tweedie evaluate --features inception.onnx --features-input inception.toml
-  tweedie evaluate nfe --help")]
+  tweedie evaluate nfe --help
+  tweedie evaluate guidance --help")]
 pub struct EvaluateArgs {
     #[command(subcommand)]
     pub what: Option<What>,
@@ -90,16 +94,17 @@ pub struct EvaluateArgs {
 pub enum What {
     /// Compare solvers at the same numbers of evaluations of the score
     Nfe(nfe::NfeArgs),
+    /// Measure samples, class by class, against how much they are guided
+    Guidance(guidance::GuidanceSweepArgs),
 }
 
 /// Draws samples, measures them, prints a table and writes it as JSON.
 pub fn run(args: &EvaluateArgs) -> Result<()> {
-    if let Some(What::Nfe(args)) = &args.what {
-        return nfe::run(args);
-    }
-    match &args.images {
-        Some(path) => of_file(args, path),
-        None => of_model(args),
+    match (&args.what, &args.images) {
+        (Some(What::Nfe(args)), _) => nfe::run(args),
+        (Some(What::Guidance(args)), _) => guidance::run(args),
+        (None, Some(path)) => of_file(args, path),
+        (None, None) => of_model(args),
     }
 }
 
@@ -116,6 +121,9 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
     };
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
+    if let NetworkConfig::Classifier(_) = run.config.network {
+        return classifier::run(args, &chosen, run, &selected.device);
+    }
     // Networks, data and judge first: what is missing should not be told after minutes of sampling.
     let asked = args.asked.open()?;
     let measure = measure_of(run, &asked, &selected.device)?;
@@ -126,7 +134,8 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
         &selected.device,
         None,
     )?;
-    let Findings { report, neighbours } = measure.measure(&drawn.samples.values)?;
+    let Findings { report, neighbours } =
+        measure.measure(&drawn.samples.values, drawn.samples.classes().as_deref())?;
     let step = chosen.checkpoint.manifest().step;
     let solver = drawn.plan.solver.info().name;
     let (steps, count) = (drawn.plan.grid.steps(), drawn.plan.count);
@@ -169,7 +178,7 @@ fn of_file(args: &EvaluateArgs, path: &Path) -> Result<()> {
     selected.check()?;
     let asked = args.asked.open()?;
     let Findings { report, neighbours } =
-        measure_of(&run, &asked, &selected.device)?.measure(&images)?;
+        measure_of(&run, &asked, &selected.device)?.measure(&images, None)?;
     let file = path.display().to_string();
     say(format!(
         "{file}: {count} samples against the data of {}\n",
@@ -251,6 +260,6 @@ struct Neighbours {
 
 /// Something that samples can be measured by.
 trait Measure {
-    /// Measures samples.
-    fn measure(&self, samples: &Array4<f32>) -> Result<Findings>;
+    /// Measures samples, and whether they are of the classes that they were asked to be.
+    fn measure(&self, samples: &Array4<f32>, classes: Option<&[usize]>) -> Result<Findings>;
 }

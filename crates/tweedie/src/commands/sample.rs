@@ -17,8 +17,9 @@ use crate::config::{AnySolver, SamplingConfig};
 use crate::dataset::{Dataset, points_of};
 use crate::failure::Fault;
 use crate::files::write_whole;
-use crate::pictures::{Picture, image_grid, scatter_plot};
-use crate::portrait::portrait;
+use crate::guidance::GuidanceArgs;
+use crate::pictures::{Picture, scatter_plot};
+use crate::portrait::{images, portrait};
 use crate::runs::Chosen;
 use crate::sampling::{Plan, Samples, default_batch, generate};
 use crate::terminal::{Progress, note, say};
@@ -33,6 +34,8 @@ Examples:
   tweedie sample --solver euler-maruyama --steps 500
   tweedie sample --count 10000 --format npy --out digits.npy
   tweedie sample --trajectory                    with a strip and an animation of how they came about
+  tweedie sample --class 7 --guidance 2          of a model with classes: sevens, and clearly so
+  tweedie sample --class 7 --classifier runs/mnist-classifier --guidance 3
 
 One seed gives the same samples whatever the batch size.")]
 pub struct SampleArgs {
@@ -104,6 +107,8 @@ pub struct SamplingArgs {
     /// Seed of the noise [default: the run's, 0 unless configured]
     #[arg(long, value_name = "S", help_heading = "Sampling")]
     pub seed: Option<u64>,
+    #[command(flatten)]
+    pub guidance: GuidanceArgs,
     /// Samples worked on at once; changes speed and memory, not the samples
     #[arg(long, value_name = "N", value_parser = at_least(1), help_heading = "Sampling")]
     pub batch: Option<usize>,
@@ -143,6 +148,7 @@ impl SamplingArgs {
             steps: self.steps.or(base.steps),
             grid: self.grid.or(base.grid),
             seed: self.seed.unwrap_or(base.seed),
+            class: self.guidance.class.unwrap_or(base.class),
             ..base
         })
     }
@@ -250,8 +256,12 @@ pub fn draw(
     config.count = count.unwrap_or(config.count);
     let shape = manifest.model.shape;
     let batch = args.batch.unwrap_or_else(|| default_batch(shape));
-    let plan = Plan::new(&config, &process, batch)?;
+    let mut plan = Plan::new(&config, &process, batch)?;
     let model = chosen.checkpoint.model(device)?;
+    args.guidance.over(&mut plan.guidance, shape, device)?;
+    for (class, _) in plan.groups(&model) {
+        plan.guidance.check(&model, class)?;
+    }
     note(format!(
         "sampling from {} (step {})",
         chosen.checkpoint.folder().display(),
@@ -283,7 +293,7 @@ pub fn draw(
 fn picture(chosen: &Chosen, drawn: &Drawn, device: &Device) -> Result<Picture> {
     let values = &drawn.samples.values;
     let Some(points) = points_of(values) else {
-        return image_grid(values);
+        return images(&drawn.samples);
     };
     let step = chosen.checkpoint.manifest().step;
     // Beside the data where those are known.
@@ -294,7 +304,7 @@ fn picture(chosen: &Chosen, drawn: &Drawn, device: &Device) -> Result<Picture> {
             portrait(
                 &title,
                 &dataset,
-                values,
+                &drawn.samples,
                 &drawn.model,
                 &drawn.process,
                 device,

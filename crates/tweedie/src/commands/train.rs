@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use runtime::{Backend, Selected};
+use score_net::NetworkConfig;
 use sde_core::Process;
 use training::{Checkpoint, LockedRun, RunFolder, Trainer, TrainingConfig, Watch};
 
 use self::watch::{Observer, Surroundings};
 use crate::allocator;
 use crate::config::{Base, ExperimentConfig, Override};
-use crate::dataset::Dataset;
+use crate::dataset::{self, Dataset};
 use crate::failure::Fault;
 use crate::files::write_whole;
 use crate::interrupt;
@@ -231,11 +232,17 @@ impl Prepared {
             model.describe()?,
         ));
         note(format!("run    {}", folder.root().display()));
+        let test_part = match &self.config.network {
+            NetworkConfig::Classifier(_) => dataset::test_part(&self.config.data),
+            _ => None,
+        };
+        let tested = test_part.map(|part| Dataset::load(&part)).transpose()?;
         interrupt::watch()?;
         allocator::hint(out_of_memory_hint(self.config.training.batch_size));
         let surroundings = Surroundings {
             name: &self.config.name,
             dataset: &self.dataset,
+            tested: tested.as_ref().unwrap_or(&self.dataset),
             shape: model.shape,
             process: &self.process,
             plan: &self.plan,

@@ -14,7 +14,7 @@ use training::{Task, TimeSampler};
 
 use super::diagnosis::{self, Finding};
 use super::suggestion::{question, similar_keys, similar_name};
-use super::{AnySolver, DataConfig, ExperimentConfig, Override, SamplingConfig};
+use super::{AnySolver, ClassChoice, DataConfig, ExperimentConfig, Override, SamplingConfig};
 use crate::failure::Fault;
 
 /// The text of a configuration and where it came from.
@@ -269,6 +269,24 @@ fn validate(config: &ExperimentConfig) -> Result<(), String> {
              preconditioning.variance = \"learned\" makes it"
                 .to_owned(),
         );
+    }
+    if let ClassChoice::One(class) = sampling.class
+        && class >= config.model.classes
+    {
+        return Err(format!(
+            "sampling.class = {class} is not possible: model.classes = {}",
+            config.model.classes
+        ));
+    }
+    if let Some(guidance) = sampling.guidance {
+        guidance.validated().map_err(|e| format!("sampling: {e}"))?;
+        if config.model.classes == 0 || sampling.class == ClassChoice::None {
+            return Err(
+                "sampling.guidance is not possible without a class: set model.classes, and sampling.class other \
+                 than none"
+                    .to_owned(),
+            );
+        }
     }
     if sampling.count == 0 {
         return Err("sampling.count = 0 is not possible: it must be at least 1".to_owned());

@@ -16,6 +16,16 @@ const TILE: u32 = 84;
 /// `images`, `[N, C, H, W]` in [−1, 1], C 1 (grey) or 3 (red, green, blue), as nearly square as N
 /// allows; sample 0 is top left, and rows are filled first.
 pub fn image_grid(images: &Array4<f32>) -> Result<Picture> {
+    let columns = (images.len_of(Axis(0)) as f64).sqrt().ceil() as usize;
+    image_rows(
+        images,
+        &vec![columns.max(1); images.len_of(Axis(0)).div_ceil(columns.max(1))],
+    )
+}
+
+/// The same in rows of these lengths, such as one a class; a row that is shorter than others ends early, and so
+/// does the last if there are no more images.
+pub fn image_rows(images: &Array4<f32>, lengths: &[usize]) -> Result<Picture> {
     let (count, channels, height, width) = images.dim();
     if count == 0 || height == 0 || width == 0 {
         bail!(
@@ -26,8 +36,8 @@ pub fn image_grid(images: &Array4<f32>) -> Result<Picture> {
     if channels != 1 && channels != 3 {
         bail!("images of {channels} channels cannot be shown: 1 (grey) and 3 (colour) can");
     }
-    let columns = (count as f64).sqrt().ceil() as u32;
-    let rows = (count as u32).div_ceil(columns);
+    let columns = lengths.iter().copied().max().unwrap_or(0).min(count) as u32;
+    let rows = lengths.len() as u32;
     let scale = enlargement(height.max(width) as u32);
     let (cell_width, cell_height) = (width as u32 * scale + GAP, height as u32 * scale + GAP);
     let mut grid = RgbImage::from_pixel(
@@ -35,8 +45,9 @@ pub fn image_grid(images: &Array4<f32>) -> Result<Picture> {
         rows * cell_height + GAP,
         GAP_COLOR,
     );
-    for (index, image) in images.axis_iter(Axis(0)).enumerate() {
-        let (row, column) = (index as u32 / columns, index as u32 % columns);
+    let places = (lengths.iter().zip(0_u32..))
+        .flat_map(|(&length, row)| (0..length as u32).map(move |column| (row, column)));
+    for (image, (row, column)) in images.axis_iter(Axis(0)).zip(places) {
         let corner = (column * cell_width + GAP, row * cell_height + GAP);
         paint(&mut grid, corner, image, scale);
     }

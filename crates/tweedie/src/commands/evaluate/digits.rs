@@ -61,6 +61,33 @@ impl Digits {
         Ok((self.distance(&features)?, 1.0 - readable.readable))
     }
 
+    /// The squared Fréchet distance of images to the test set, and of each digit in `classes` the share that is
+    /// taken for it; none of a digit that is not among them.
+    pub fn judged_by_class(
+        &self,
+        images: &Array4<f32>,
+        classes: &[usize],
+    ) -> Result<(f64, [Option<f64>; 10])> {
+        let samples: Vec<f32> = images.iter().copied().collect();
+        let count = images.len_of(Axis(0));
+        let verdicts = self.judge.classify(&samples, count)?;
+        let features = self.judge.features(&samples, count)?;
+        Ok((self.distance(&features)?, shares(&verdicts, classes)))
+    }
+
+    /// The share of the test set that is taken for what it is labelled as, of all and of each digit.
+    pub fn accuracy_on_test(&self) -> Result<(f64, [Option<f64>; 10])> {
+        let (count, labels) = (self.test.len(), self.test_labels());
+        let verdicts = self.judge.classify(&values(&self.test, count), count)?;
+        let right = hits(&verdicts, &labels).filter(|hit| *hit).count();
+        Ok((right as f64 / count as f64, shares(&verdicts, &labels)))
+    }
+
+    fn test_labels(&self) -> Vec<usize> {
+        let labels = (0..self.test.len()).filter_map(|index| self.test.label(index));
+        labels.map(usize::from).collect()
+    }
+
     /// The squared Fréchet distance of `count` training images to the test set.
     pub fn real_distance(&self, count: usize) -> Result<f64> {
         let count = count.min(self.train.len());
@@ -92,6 +119,18 @@ impl Digits {
         let features = self.judge.features(&values(&self.test, count), count)?;
         Ok(self.test_features.get_or_init(|| features))
     }
+}
+
+/// Of each digit in `classes` the share of verdicts that are it.
+fn shares(verdicts: &[Verdict], classes: &[usize]) -> [Option<f64>; 10] {
+    std::array::from_fn(|digit| {
+        let of_digit = hits(verdicts, classes)
+            .zip(classes)
+            .filter(|(_, class)| **class == digit);
+        let hits: Vec<bool> = of_digit.map(|(hit, _)| hit).collect();
+        let right = hits.iter().filter(|hit| **hit).count();
+        (!hits.is_empty()).then(|| right as f64 / hits.len() as f64)
+    })
 }
 
 /// Where a judge with these options is kept.
@@ -137,7 +176,7 @@ pub struct Measured<'a> {
 }
 
 impl Measure for Measured<'_> {
-    fn measure(&self, images: &Array4<f32>) -> Result<Findings> {
+    fn measure(&self, images: &Array4<f32>, classes: Option<&[usize]>) -> Result<Findings> {
         let samples: Vec<f32> = images.iter().copied().collect();
         let count = images.len_of(Axis(0));
         let Digits {
@@ -156,6 +195,16 @@ impl Measure for Measured<'_> {
             readable(&of_samples, &asked.bootstrap)?,
             Some(readable(&of_test, &asked.bootstrap)?),
         );
+        if let Some(classes) = classes {
+            let labels = self.digits.test_labels();
+            report.add(
+                "taken for the digit asked for",
+                "of_class",
+                Style::Share,
+                right(&of_samples, classes, &asked.bootstrap)?,
+                Some(right(&of_test, &labels, &asked.bootstrap)?),
+            );
+        }
         let features = judge.features(&samples, count)?;
         let of_train = judge.features(&values(train, real_count), real_count)?;
         let compared = Compared {
@@ -196,6 +245,24 @@ impl Measure for Measured<'_> {
         let neighbours = self.more(images, &mut report)?;
         Ok(Findings { report, neighbours })
     }
+}
+
+/// The share whose most probable digit is the one in `classes`, with its standard error and its interval.
+fn right(verdicts: &[Verdict], classes: &[usize], bootstrap: &Bootstrap) -> Result<Figure> {
+    let shares: Vec<f64> = hits(verdicts, classes)
+        .map(|hit| f64::from(u8::from(hit)))
+        .collect();
+    let share = shares.iter().sum::<f64>() / shares.len().max(1) as f64;
+    Ok(Figure {
+        spread: Some((share * (1.0 - share) / shares.len().max(1) as f64).sqrt()),
+        ..bootstrap.of_mean(&shares)?.into()
+    })
+}
+
+/// Whether each verdict is the digit in `classes`.
+fn hits<'a>(verdicts: &'a [Verdict], classes: &'a [usize]) -> impl Iterator<Item = bool> + 'a {
+    (verdicts.iter().zip(classes))
+        .map(|(verdict, &class)| verdict.digit.map(usize::from) == Some(class))
 }
 
 /// The share that can be read, with its standard error and its interval.

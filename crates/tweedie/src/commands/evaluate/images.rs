@@ -263,7 +263,7 @@ impl Apart {
 }
 
 impl Measure for Images<'_> {
-    fn measure(&self, samples: &Array4<f32>) -> Result<Findings> {
+    fn measure(&self, samples: &Array4<f32>, _: Option<&[usize]>) -> Result<Findings> {
         let count = samples.len_of(Axis(0));
         let sets = self.stored.sets(count)?;
         let all = self.stored.as_saved(samples);

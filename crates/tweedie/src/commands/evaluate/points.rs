@@ -56,7 +56,7 @@ impl<'a> Points<'a> {
 }
 
 impl Measure for Points<'_> {
-    fn measure(&self, samples: &Array4<f32>) -> Result<Findings> {
+    fn measure(&self, samples: &Array4<f32>, _: Option<&[usize]>) -> Result<Findings> {
         let samples = points_of(samples).context("samples of a toy are points")?;
         let samples = samples.mapv(f64::from);
         let count = samples.nrows();

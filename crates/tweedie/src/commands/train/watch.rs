@@ -10,15 +10,21 @@ use training::{Checkpoint, MetricsRecord, RunFolder, Trainer, TrainingError, Wat
 
 use crate::dataset::Dataset;
 use crate::interrupt;
+use crate::noisy_accuracy;
 use crate::pictures::loss_plot;
 use crate::portrait::portrait;
 use crate::sampling::{Plan, generate};
 use crate::terminal::{Progress, note};
 
+/// Samples that a classifier is tested with, while it trains.
+const TESTED: usize = 1000;
+
 /// What the pictures need to know of the run.
 pub struct Surroundings<'a> {
     pub name: &'a str,
     pub dataset: &'a Dataset,
+    /// What a classifier is tested with: a part that is set aside for it, if there is one.
+    pub tested: &'a Dataset,
     pub shape: [usize; 3],
     pub process: &'a Process,
     pub plan: &'a Plan,
@@ -60,6 +66,18 @@ impl<'a> Observer<'a> {
         } = self.run;
         let step = trainer.step_count();
         let model = trainer.averaged_model();
+        let records = folder.metrics()?;
+        let losses: Vec<(u64, f64)> = records.iter().map(|r| (r.step, r.loss)).collect();
+        loss_plot(&format!("Training loss of {name}"), &losses)?.save(&loss_path(folder))?;
+        let path = sample_path(folder, step);
+        if let (true, Process::Affine(sde)) = (model.is_classifier(), process) {
+            let dataset = self.run.tested;
+            let levels = noisy_accuracy::levels(&model, &**sde, dataset, TESTED, device)?;
+            let title = format!("{name} after {step} steps");
+            noisy_accuracy::picture(&title, &levels)?.save(&path)?;
+            note(format!("accuracy at step {step}: {}", path.display()));
+            return Ok(());
+        }
         let (progress, state) = (&mut self.progress, &self.state);
         let samples = generate(
             &model,
@@ -74,12 +92,8 @@ impl<'a> Observer<'a> {
         )?;
         progress.show(state);
         let title = format!("{name} after {step} steps");
-        let picture = portrait(&title, dataset, &samples.values, &model, process, device)?;
-        let path = sample_path(folder, step);
+        let picture = portrait(&title, dataset, &samples, &model, process, device)?;
         picture.save(&path)?;
-        let records = folder.metrics()?;
-        let losses: Vec<(u64, f64)> = records.iter().map(|r| (r.step, r.loss)).collect();
-        loss_plot(&format!("Training loss of {name}"), &losses)?.save(&loss_path(folder))?;
         note(format!("samples at step {step}: {}", path.display()));
         Ok(())
     }

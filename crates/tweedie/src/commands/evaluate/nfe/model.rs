@@ -11,8 +11,9 @@ use solvers::{LastStep, SolverConfig, TimeGrid};
 use super::super::digits::Digits;
 use super::super::stored::{Sets, Stored, precise};
 use super::{Measured, Outcome, PROJECTIONS, Subject, usual_distance};
-use crate::config::{AnySolver, DataConfig};
+use crate::config::{AnySolver, ClassChoice, DataConfig};
 use crate::failure::Fault;
+use crate::guidance::Guidance;
 use crate::runs::Chosen;
 use crate::sampling::{Plan, Samples, default_batch, generate};
 
@@ -112,6 +113,8 @@ impl Trained {
             seed: self.seed,
             count: self.count,
             batch: default_batch(self.shape),
+            class: ClassChoice::default(),
+            guidance: Guidance::default(),
         };
         generate(
             &self.model,
