@@ -27,12 +27,12 @@ mod unet;
 mod velocity;
 
 pub use attention::{SelfAttention, SelfAttentionConfig};
-pub use class::ClassError;
-pub use classifier::ModelClassifier;
 pub use autoencoder::{
     Autoencoder, AutoencoderConfig, Elbo, LatentBound, Posterior, bits_per_dimension,
     log_discretised_logistic,
 };
+pub use class::ClassError;
+pub use classifier::ModelClassifier;
 pub use embedding::{NoiseEmbedding, NoiseEmbeddingConfig, TimeEmbedding};
 pub use mlp::{Mlp, MlpConfig};
 pub use model::{Model, ModelConfig, ModelError, ModelScore, Output};

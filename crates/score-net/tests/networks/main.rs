@@ -1,7 +1,7 @@
 //! The networks as wholes.
 
-mod classes;
 mod autoencoder;
+mod classes;
 mod gradients;
 mod learned_variance;
 mod overfitting;
