@@ -71,6 +71,12 @@ impl NetworkConfig {
         }
     }
 
+    /// Whether it is an autoencoder or a classifier, and so none that a score can be made of.
+    #[must_use]
+    pub fn has_no_score(&self) -> bool {
+        matches!(self, Self::Classifier(_) | Self::Autoencoder(_))
+    }
+
     /// Builds the network for data of a shape, channels × height × width, or of another [`Signature`], its
     /// weights drawn from `seed`: the same ones on every device.
     ///
