@@ -3,6 +3,7 @@
 mod autoencoder;
 mod classes;
 mod gradients;
+mod latent_bound;
 mod learned_variance;
 mod overfitting;
 mod parameters;

@@ -6,6 +6,7 @@ mod damped;
 mod faults;
 mod figures;
 mod images;
+mod latent;
 mod learned_variance;
 mod measures;
 mod measures_more;

@@ -29,9 +29,6 @@ pub fn start(args: &TrainArgs, mut config: ExperimentConfig) -> Result<()> {
 pub fn resume(args: &TrainArgs, mut config: ExperimentConfig, folder: &LockedRun) -> Result<()> {
     let first = first_stage(args, &mut config)?;
     check_second(&config, &first)?;
-    if !args.set.is_empty() {
-        rewrite(folder, &config)?;
-    }
     both(args, config, first, folder)
 }
 
@@ -68,7 +65,12 @@ fn both(
     if is_complete(&config, folder, done) {
         return Err(complete(folder, done).into());
     }
-    let checkpoint = encoder(args, &first, folder, prior.is_some())?;
+    let stage = FirstStage::open(&first, folder, prior.is_some())?;
+    if !args.set.is_empty() {
+        rewrite(folder, &config)?;
+        rewrite(&stage.folder, &first.config)?;
+    }
+    let checkpoint = stage.complete(&first)?;
 
     let Prepared {
         dataset, selected, ..
@@ -104,47 +106,58 @@ fn both(
     }
 }
 
-/// The first stage's last checkpoint, once it is complete.
-fn encoder(
-    args: &TrainArgs,
-    first: &Prepared,
-    folder: &LockedRun,
-    prior_begun: bool,
-) -> Result<Checkpoint> {
-    let root = folder.root().join(FOLDER);
-    let stage = match root.join("config.toml").is_file() {
-        true => RunFolder::open(&root)?.lock()?,
-        false if prior_begun => {
-            return Err(Fault::failed(format!(
-                "{}: there is no autoencoder, and the prior in {} has been begun in the latents of one",
-                root.display(),
-                folder.root().display()
-            ))
-            .hint("put back the autoencoder that the prior was trained with, or train both anew, in another run")
-            .into());
+/// Where the first stage stands.
+struct FirstStage {
+    folder: LockedRun,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl FirstStage {
+    /// The autoencoder's run within a run, new or as it was left.
+    ///
+    /// Once the prior has been begun, its autoencoder has to be there and to stay what it is.
+    fn open(first: &Prepared, folder: &LockedRun, prior_begun: bool) -> Result<Self> {
+        let root = folder.root().join(FOLDER);
+        let prior = folder.root().display();
+        if !root.join("config.toml").is_file() {
+            if prior_begun {
+                return Err(Fault::failed(format!(
+                    "{}: there is no autoencoder, and the prior in {prior} has been begun in the latents of one",
+                    root.display(),
+                ))
+                .hint(
+                    "put back the autoencoder that the prior was trained with, or train both anew, in another run",
+                )
+                .into());
+            }
+            return Ok(Self {
+                folder: create(&root, &first.config)?,
+                checkpoint: None,
+            });
         }
-        false => create(&root, &first.config)?,
-    };
-    let checkpoint = newest(&stage)?;
-    let done = step_of(checkpoint.as_ref());
-    if !is_complete(&first.config, &stage, done) {
-        if prior_begun && done < first.config.training.steps {
+        let folder = RunFolder::open(&root)?.lock()?;
+        let checkpoint = newest(&folder)?;
+        let (done, steps) = (step_of(checkpoint.as_ref()), first.config.training.steps);
+        if prior_begun && done < steps {
             return Err(Fault::usage(format!(
-                "{} would go on to step {}, and the prior in {} has been begun in its latents of step {done}",
+                "{} would go on to step {steps}, and the prior in {prior} has been begun in its latents of step {done}",
                 root.display(),
-                first.config.training.steps,
-                folder.root().display()
             ))
             .hint("leave autoencoder.training.steps as it is, or train both anew, in another run")
             .into());
         }
-        if !args.set.is_empty() {
-            rewrite(&stage, &first.config)?;
-        }
-        match &checkpoint {
-            Some(_) => first.go_on(checkpoint.as_ref(), &stage)?,
-            None => first.train(&mut first.trainer()?, &stage)?,
-        }
+        Ok(Self { folder, checkpoint })
     }
-    Ok(stage.latest_checkpoint()?)
+
+    /// Its last checkpoint, once it is complete.
+    fn complete(&self, first: &Prepared) -> Result<Checkpoint> {
+        let checkpoint = self.checkpoint.as_ref();
+        if !is_complete(&first.config, &self.folder, step_of(checkpoint)) {
+            match checkpoint {
+                Some(_) => first.go_on(checkpoint, &self.folder)?,
+                None => first.train(&mut first.trainer()?, &self.folder)?,
+            }
+        }
+        Ok(self.folder.latest_checkpoint()?)
+    }
 }
