@@ -103,6 +103,7 @@ pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
     config.count = args.samples;
     let batch = args.sampling.batch.unwrap_or_else(|| default_batch(shape));
     let mut plan = Plan::new(&config, &process, batch)?;
+    plan.latents = chosen.latents(device)?;
     if plan.class == ClassChoice::None {
         return Err(
             Fault::usage("--class none: without a class there is nothing to guide to").into(),
