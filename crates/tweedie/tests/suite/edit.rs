@@ -292,7 +292,7 @@ fn what_does_not_fit_is_refused_with_what_would() {
             &["one channel", "configs/mnist-colours.toml"],
         ),
         (
-            "inpaint --sample 3 --box 7..21,7..21 --solver rk45",
+            "inpaint --sample 3 --box 7..21,7..21 --solver rk45 --method replace",
             &[
                 "rk45",
                 "chooses its own steps",
@@ -319,6 +319,7 @@ fn what_does_not_fit_is_refused_with_what_would() {
             &["noise level", "end of the run"],
         ),
         ("interpolate --from digit.png", &["--to"]),
+        ("interpolate --samples 3", &["3,7"]),
         (
             "interpolate --from digit.png --to wide.png",
             &["wide.png", "30x20", "28x28"],
@@ -349,8 +350,7 @@ fn what_does_not_fit_is_refused_with_what_would() {
 #[test]
 fn solvers_of_their_own_steps_take_reconstruction() {
     let place = smoke();
-    let words = "inpaint --sample 3 --box 7..21,9..19 --count 1 --method reconstruct --solver rk45 \
-                 --tolerance 1e-1";
+    let words = "inpaint --sample 3 --box 7..21,9..19 --count 1 --solver rk45 --tolerance 1e-1";
     assert_eq!(made(&place, words).dim(), (1, 1, 28, 28));
 }
 
