@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::cifar::{Cifar, Cifar100Labels};
+use crate::coloured::Coloured;
 use crate::error::DataError;
 use crate::flipped::Flipped;
 use crate::folder::{ImageFolder, ImageFolderConfig};
@@ -32,6 +33,9 @@ pub enum DataConfig {
         /// Which part is learned.
         #[serde(default = "train_split")]
         split: Split,
+        /// Whether each digit has a colour of its own, see [`Coloured`].
+        #[serde(default)]
+        colours: bool,
     },
     /// A distribution in the plane.
     Toy {
@@ -113,7 +117,12 @@ impl DataConfig {
     /// What [`DataError`] lists: a value that is not possible, or a file that is missing or unusable.
     pub fn open(&self) -> Result<Box<dyn Source>, DataError> {
         Ok(match self {
-            Self::Mnist { path, split } => Box::new(Mnist::load(path, *split)?),
+            Self::Mnist {
+                path,
+                split,
+                colours: false,
+            } => Box::new(Mnist::load(path, *split)?),
+            Self::Mnist { path, split, .. } => Box::new(Coloured(Mnist::load(path, *split)?)),
             Self::Toy { count: 0, .. } => {
                 return Err(DataError::Config {
                     field: "count",

@@ -4,6 +4,7 @@ mod arrays;
 mod augmentation;
 mod check;
 pub mod cifar;
+mod coloured;
 mod config;
 mod error;
 mod flipped;
@@ -29,6 +30,7 @@ pub use check::{
     ChannelMoments, ClassCount, Finding, Problem, Progress, Report, Severity, SizeCount, check,
 };
 pub use cifar::{Cifar, Cifar100Labels};
+pub use coloured::{Coloured, colour};
 pub use config::DataConfig;
 pub use error::{Content, DataError};
 pub use flipped::Flipped;

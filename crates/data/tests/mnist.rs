@@ -5,7 +5,7 @@ mod made_files;
 use std::fs;
 
 use data::mnist::FILES;
-use data::{Content, ImageSet, Mnist, Source, Split};
+use data::{Coloured, Content, ImageSet, Mnist, Source, Split};
 use flate2::read::GzDecoder;
 use made_files::{mnist_folder, write_miniature};
 use ndarray::s;
@@ -128,5 +128,36 @@ fn splits_are_written_in_kebab_case() {
         let json = serde_json::to_string(&split).unwrap();
         assert_eq!(json, format!("\"{split}\""));
         assert_eq!(serde_json::from_str::<Split>(&json).unwrap(), split);
+    }
+}
+
+/// The mean of the channels is half of what the grey pixel was; bytes are rounded to within ½ each.
+#[test]
+fn digits_in_colour_have_the_strokes_and_labels_of_the_grey_ones() {
+    let grey = Mnist::load(&mnist_folder(), Split::Test).unwrap();
+    let coloured = Coloured(grey.clone());
+    assert_eq!(
+        (coloured.len(), coloured.sample_shape()),
+        (10_000, [3, 28, 28])
+    );
+    let indices: Vec<usize> = (0..10_000).step_by(97).collect();
+    let (mut of_grey, mut of_colour) = (Vec::new(), Vec::new());
+    grey.write_samples(&indices, &mut of_grey).unwrap();
+    coloured.write_samples(&indices, &mut of_colour).unwrap();
+    let level = |unit: f32| f64::from(unit + 1.0) * 127.5;
+    for (place, &index) in indices.iter().enumerate() {
+        assert_eq!(coloured.label(index), grey.label(index));
+        let digit = &of_colour[place * 3 * 784..][..3 * 784];
+        for pixel in 0..784 {
+            let mean = (0..3)
+                .map(|channel| level(digit[channel * 784 + pixel]))
+                .sum::<f64>()
+                / 3.0;
+            let half = level(of_grey[place * 784 + pixel]) / 2.0;
+            assert!(
+                (mean - half).abs() < 0.51,
+                "sample {index}, pixel {pixel}: {mean}, {half}"
+            );
+        }
     }
 }

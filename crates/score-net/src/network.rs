@@ -145,7 +145,10 @@ impl NetworkConfig {
             ),
             Self::Classifier(config) => config.describe(shape)?,
         };
-        let answer = signature.described();
+        let answer = match self {
+            Self::Classifier(_) => format!(", tells {} classes apart", signature.classes),
+            _ => signature.described(),
+        };
         Ok(format!("{body}{answer}; {parameters} parameters"))
     }
 }

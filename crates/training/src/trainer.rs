@@ -86,7 +86,10 @@ impl<'a> Trainer<'a> {
             uncertainty: uncertainty.map(|of| Uncertainty::new(of, config.seed)),
             task,
             source,
-            data: DataIdentity::of(source)?,
+            data: match model.classes {
+                0 => DataIdentity::of(source)?,
+                _ => DataIdentity::labelled(source)?,
+            },
             order,
             optimizer: Optimizer::new(&config, built.network),
             preconditioning: built.preconditioning,

@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod devices;
+pub mod edit;
 pub mod evaluate;
 pub mod illustrate;
 pub mod inspect;

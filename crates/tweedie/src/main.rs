@@ -8,6 +8,7 @@ mod allocator;
 mod commands;
 mod config;
 mod dataset;
+mod editing;
 mod failure;
 mod files;
 mod guidance;
@@ -29,7 +30,9 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{data, devices, evaluate, illustrate, inspect, likelihood, sample, train};
+use crate::commands::{
+    data, devices, edit, evaluate, illustrate, inspect, likelihood, sample, train,
+};
 
 /// Train and sample score-based diffusion models, on whatever device is at hand.
 #[derive(Debug, Parser)]
@@ -61,6 +64,8 @@ enum Verb {
     Train(train::TrainArgs),
     /// Draw samples from a trained model
     Sample(sample::SampleArgs),
+    /// Fill in, enlarge, colour, vary or interpolate pictures with a trained model
+    Edit(edit::EditArgs),
     /// Measure how good a model's samples are
     Evaluate(Box<evaluate::EvaluateArgs>),
     /// Say how probable a model finds data, in bits per dimension
@@ -102,6 +107,7 @@ fn run(cli: &Cli) -> Result<()> {
     match &cli.verb {
         Verb::Train(args) => train::run(args),
         Verb::Sample(args) => sample::run(args),
+        Verb::Edit(args) => edit::run(args),
         Verb::Evaluate(args) => evaluate::run(args),
         Verb::Likelihood(args) => likelihood::run(args),
         Verb::Inspect(args) => inspect::run(args),

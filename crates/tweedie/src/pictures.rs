@@ -1,6 +1,7 @@
 //! The pictures that a run leaves behind, one kind a file, all PNG.
 
 mod axis;
+mod before_after;
 mod curve_plot;
 mod image_grid;
 mod loss_plot;
@@ -15,6 +16,7 @@ mod titled_rows;
 mod triptych;
 
 pub use axis::label;
+pub use before_after::{Cell, Edited, before_after};
 pub use curve_plot::{Curve, CurvePanel, CurvePlot, Look, Stroke, curve_plot};
 pub use image_grid::{image_grid, image_rows};
 pub use loss_plot::loss_plot;

@@ -63,6 +63,15 @@ impl Plan {
         self.class.groups(classes, self.count)
     }
 
+    /// " of class 7, guided by 2", for a sentence; nothing where nothing is asked for.
+    pub fn steered(&self) -> String {
+        let class = match self.class {
+            ClassChoice::One(class) => format!(" of class {class}"),
+            ClassChoice::All | ClassChoice::None => String::new(),
+        };
+        format!("{class}{}", self.guidance.said())
+    }
+
     /// "edm-18-seed0", for names of files, with the class and the guidance if there are some.
     pub fn label(&self) -> String {
         let name = self.solver.info().name;

@@ -180,7 +180,10 @@ impl ImageFolder {
 }
 
 /// Reads and decodes a file.
-pub(crate) fn read(path: &Path, channels: Channels) -> Result<(Picture, Facts), DataError> {
+///
+/// # Errors
+/// The file is missing, unreadable, too large for a picture, or one that [`decode`] refuses; the error names it.
+pub fn read(path: &Path, channels: Channels) -> Result<(Picture, Facts), DataError> {
     let bytes = read_bytes(path)?;
     decode(&bytes, channels).map_err(|fault| DataError::Picture {
         path: path.to_owned(),

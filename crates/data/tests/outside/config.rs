@@ -20,6 +20,7 @@ fn the_defaults_of_mnist_and_of_toys_are_what_they_were() {
     let mnist = DataConfig::Mnist {
         path: "datasets/mnist".into(),
         split: Split::Train,
+        colours: false,
     };
     assert_eq!(parse("kind = \"mnist\""), mnist);
     let toy = DataConfig::Toy {
@@ -51,6 +52,12 @@ fn every_kind_is_opened() {
             format!("kind = \"mnist\"\npath = {mnist:?}\nsplit = \"test\""),
             10_000,
             [1, 28, 28],
+            10,
+        ),
+        (
+            format!("kind = \"mnist\"\npath = {mnist:?}\nsplit = \"test\"\ncolours = true"),
+            10_000,
+            [3, 28, 28],
             10,
         ),
         (

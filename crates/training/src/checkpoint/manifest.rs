@@ -68,8 +68,8 @@ pub struct DataIdentity {
     pub samples: u64,
     /// The shape of each, `[C, H, W]`.
     pub shape: [usize; 3],
-    /// SHA-256 of [`DataIdentity::PROBES`] samples spread over the set, or all if there are fewer; of a set that
-    /// has a [fingerprint](Source::fingerprint), of that.
+    /// SHA-256 of [`DataIdentity::PROBES`] samples spread over the set, or all if there are fewer, or of the set's
+    /// [fingerprint](Source::fingerprint) if it has one; with their classes where those are learned from.
     pub sha256: String,
 }
 
@@ -82,6 +82,18 @@ impl DataIdentity {
     /// # Errors
     /// A sample that cannot be read.
     pub fn of(source: &dyn Source) -> Result<Self, TrainingError> {
+        Self::with(source, false)
+    }
+
+    /// That of `source` and its classes, for a model that learns from them.
+    ///
+    /// # Errors
+    /// A sample that cannot be read.
+    pub fn labelled(source: &dyn Source) -> Result<Self, TrainingError> {
+        Self::with(source, true)
+    }
+
+    fn with(source: &dyn Source, labels: bool) -> Result<Self, TrainingError> {
         let (len, probes) = (source.len(), source.len().min(Self::PROBES));
         let mut indices: Vec<usize> = (0..probes).map(|i| i * len / probes).collect();
         indices.extend(len.checked_sub(1));
@@ -95,6 +107,10 @@ impl DataIdentity {
                     hasher.update(value.to_le_bytes());
                 }
             }
+        }
+        if labels {
+            let labels = indices.iter().filter_map(|&index| source.label(index));
+            hasher.update(labels.collect::<Vec<u8>>());
         }
         Ok(Self {
             samples: len as u64,

@@ -1,6 +1,7 @@
 //! `tweedie evaluate`: how good a model's samples are.
 
 mod asked;
+mod autoencoder;
 mod classifier;
 mod digits;
 mod guidance;
@@ -121,6 +122,9 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
     };
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
+    if let NetworkConfig::Autoencoder(_) = run.config.network {
+        return autoencoder::run(args, &chosen, run, &selected.device);
+    }
     if let NetworkConfig::Classifier(_) = run.config.network {
         return classifier::run(args, &chosen, run, &selected.device);
     }
@@ -194,7 +198,9 @@ fn of_file(args: &EvaluateArgs, path: &Path) -> Result<()> {
 /// What samples of a run's data are measured by.
 fn measure_of<'a>(run: &Run, asked: &'a Asked, device: &Device) -> Result<Box<dyn Measure + 'a>> {
     let known = match &run.config.data {
-        DataConfig::Mnist { .. } => Some("digits, which are measured against their test set"),
+        DataConfig::Mnist { colours: false, .. } => {
+            Some("digits, which are measured against their test set")
+        }
         DataConfig::Toy { .. } => Some("points, which are measured against fresh ones"),
         _ => None,
     };
@@ -203,7 +209,11 @@ fn measure_of<'a>(run: &Run, asked: &'a Asked, device: &Device) -> Result<Box<dy
         return Err(Fault::usage(fault).hint("leave --against out").into());
     }
     Ok(match &run.config.data {
-        DataConfig::Mnist { path, .. } => Box::new(digits::Measured {
+        DataConfig::Mnist {
+            path,
+            colours: false,
+            ..
+        } => Box::new(digits::Measured {
             digits: digits::Digits::new(path, device)?,
             asked,
         }),

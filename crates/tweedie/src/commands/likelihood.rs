@@ -330,9 +330,14 @@ fn of_run(args: &LikelihoodArgs, chosen: &Chosen) -> Result<(Array4<f32>, String
         .into());
     };
     let (data, part) = match (config.data.clone(), args.split) {
-        (DataConfig::Mnist { path, .. }, Part::Train) => {
+        (DataConfig::Mnist { path, colours, .. }, Part::Train) => {
             let split = data::Split::Train;
-            (DataConfig::Mnist { path, split }, "train")
+            let data = DataConfig::Mnist {
+                path,
+                split,
+                colours,
+            };
+            (data, "train")
         }
         (data, Part::Train) => (data, "train"),
         (DataConfig::Toy { name, seed, .. }, Part::Test) => {

@@ -13,7 +13,7 @@ use sde_core::Process;
 use solvers::damped::DampedSolverConfig;
 use solvers::{GridConfig, SolverConfig};
 
-use crate::config::{AnySolver, SamplingConfig};
+use crate::config::{AnySolver, ClassChoice, SamplingConfig};
 use crate::dataset::{Dataset, points_of};
 use crate::failure::Fault;
 use crate::files::write_whole;
@@ -149,6 +149,10 @@ impl SamplingArgs {
             grid: self.grid.or(base.grid),
             seed: self.seed.unwrap_or(base.seed),
             class: self.guidance.class.unwrap_or(base.class),
+            // Without a class there is nothing to guide to.
+            guidance: base
+                .guidance
+                .filter(|_| self.guidance.class != Some(ClassChoice::None)),
             ..base
         })
     }
@@ -209,8 +213,9 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     }
     let Samples { nfe, seconds, .. } = drawn.samples;
     say(format!(
-        "{} samples by {} in {} steps, NFE {nfe}, {seconds:.1} s on {selected}",
+        "{} samples{} by {} in {} steps, NFE {nfe}, {seconds:.1} s on {selected}",
         drawn.plan.count,
+        drawn.plan.steered(),
         drawn.plan.solver.info().name,
         drawn.plan.grid.steps(),
     ));
@@ -321,7 +326,7 @@ fn picture(chosen: &Chosen, drawn: &Drawn, device: &Device) -> Result<Picture> {
 }
 
 /// Writes an array; images are clamped to [−1, 1], points left as they are.
-fn write_npy(values: &Array4<f32>, out: &Path) -> Result<()> {
+pub fn write_npy(values: &Array4<f32>, out: &Path) -> Result<()> {
     let values = match points_of(values) {
         Some(_) => values.clone(),
         None => values.mapv(|value| value.clamp(-1.0, 1.0)),

@@ -40,6 +40,9 @@ pub fn held_out_at(path: &Path, like: &DataConfig, shape: [usize; 3]) -> Result<
             if matches!(kind, "mnist" | "cifar10" | "cifar100") {
                 section.insert("split".to_owned(), Value::from("test"));
             }
+            if let ("mnist", DataConfig::Mnist { colours: true, .. }) = (kind, like) {
+                section.insert("colours".to_owned(), Value::from(true));
+            }
             Base::data(&section).load(&[])?.data
         }
     };

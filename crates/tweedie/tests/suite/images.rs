@@ -5,7 +5,7 @@ use ndarray_npy::read_npy;
 
 use crate::place::{Place, of_repository, says};
 
-fn smoke() -> Place {
+pub fn smoke() -> Place {
     let place = Place::new();
     let config = of_repository("configs/mnist-smoke.toml");
     let data = of_repository("datasets/mnist");

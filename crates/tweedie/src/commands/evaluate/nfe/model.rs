@@ -67,7 +67,11 @@ impl Trained {
         let process = manifest.sde.build()?;
         process.affine()?;
         let judged = match &run.config.data {
-            DataConfig::Mnist { path, .. } => {
+            DataConfig::Mnist {
+                path,
+                colours: false,
+                ..
+            } => {
                 let digits = Digits::new(path, device)?;
                 let floors = [
                     digits.real_distance(count)?,

@@ -1,0 +1,102 @@
+//! How samples are held to what is known of them.
+
+use std::fmt;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use score_net::Model;
+use solvers::SolverConfig;
+use solvers::editing::{PosteriorCovariance, Reconstruction, Resampling};
+
+use super::super::sample::at_least;
+use crate::config::AnySolver;
+use crate::editing::Hold;
+use crate::failure::Fault;
+
+/// How what is known is imposed.
+#[derive(Debug, Args)]
+pub struct MethodArgs {
+    /// How the rest is made to fit what is known
+    #[arg(long, value_enum, default_value_t = Method::Repaint, help_heading = "Method")]
+    pub method: Method,
+    /// RePaint: how many steps are taken back at once
+    #[arg(long, value_name = "N", default_value = "8", value_parser = at_least(1), help_heading = "Method")]
+    pub jump_length: usize,
+    /// RePaint: how often each stretch of steps is taken; 1 is `replace`
+    #[arg(long, value_name = "N", default_value = "4", value_parser = at_least(1), help_heading = "Method")]
+    pub resamples: usize,
+}
+
+/// The methods of `solvers::editing`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// What is known is noised afresh at every step (Song et al. 2021); the cheapest, and the rest
+    /// follows it too late
+    Replace,
+    /// The same, and stretches of steps are taken again until the rest fits (RePaint, Lugmayr et al. 2022)
+    Repaint,
+    /// A guided score (PiGDM, Song et al. 2023); any solver takes it, and a step costs two evaluations
+    Reconstruct,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Replace => "replace",
+            Self::Repaint => "repaint",
+            Self::Reconstruct => "reconstruct",
+        })
+    }
+}
+
+impl fmt::Display for MethodArgs {
+    /// "repaint 4 x 8 steps": stretches of 8 steps, each taken 4 times.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.method)?;
+        match self.method {
+            Method::Repaint => write!(f, " {} x {} steps", self.resamples, self.jump_length),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl MethodArgs {
+    /// The method for a solver and a model.
+    ///
+    /// # Errors
+    /// Replacement with a solver that chooses its own steps.
+    pub fn hold(&self, solver: AnySolver, model: &Model) -> Result<Hold> {
+        if self.method != Method::Reconstruct && !is_stepwise(solver) {
+            let stepwise: Vec<&str> = (SolverConfig::NAMES.into_iter())
+                .filter(|name| name.parse().is_ok_and(is_stepwise))
+                .collect();
+            return Err(Fault::usage(format!(
+                "--method {}: solver `{}` chooses its own steps, so what is known cannot be put into them; \
+                 those that walk a grid are {}",
+                self.method,
+                solver.info().name,
+                stepwise.join(", ")
+            ))
+            .hint("name one of them with --solver, or take --method reconstruct, which any solver can")
+            .into());
+        }
+        Ok(match self.method {
+            Method::Replace => Hold::Replace(Resampling::default()),
+            Method::Repaint => Hold::Replace(Resampling {
+                jump_length: self.jump_length,
+                samples: self.resamples,
+            }),
+            Method::Reconstruct => Hold::Reconstruct(Reconstruction {
+                covariance: PosteriorCovariance::Isotropic {
+                    data_std: model.preconditioning.sigma_data(),
+                },
+                ..Reconstruction::default()
+            }),
+        })
+    }
+}
+
+/// Whether it takes its steps where it is told; the others have a tolerance.
+fn is_stepwise(solver: AnySolver) -> bool {
+    solver.with_tolerance(1e-3).is_none()
+}
