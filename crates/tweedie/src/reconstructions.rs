@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Axis, concatenate};
 use score_net::{Autoencoder, Posterior, bits_per_dimension};
 use sde_core::noise::{Role, fill_standard_normal};
-use serde_json::json;
+use serde_json::{Value, json};
 use training::MetricsRecord;
 
 use crate::dataset::Dataset;
@@ -20,8 +20,8 @@ use crate::sampling::{to_array, to_tensor};
 /// Images a row of a picture, and pairs of rows.
 const ROW: usize = 10;
 const ROWS: usize = 4;
-/// Images that are measured.
-const MEASURED: usize = 1000;
+/// Images that are measured when training ends.
+pub const MEASURED: usize = 1000;
 /// Those worked on at once.
 const BATCH: usize = 100;
 
@@ -86,14 +86,15 @@ pub struct Measured {
     log_scale: f64,
 }
 
-/// Measures the first images of a set, with one draw of each one's latents; `part` is "test" or "training".
+/// Measures the first `count` images of a set, with one draw of each one's latents; `part` is "test" or "training".
 pub fn measure(
     autoencoder: &Autoencoder,
     dataset: &Dataset,
     part: &'static str,
+    count: usize,
     device: &Device,
 ) -> Result<Measured> {
-    let images = dataset.first(MEASURED)?;
+    let images = dataset.first(count)?;
     let count = images.len_of(Axis(0));
     let dim = images.len().checked_div(count).unwrap_or(0);
     let (mut reconstruction, mut kl) = (Vec::new(), Vec::new());
@@ -139,10 +140,10 @@ impl Measured {
         )
     }
 
-    /// Writes them into the run's folder `evaluations`.
-    pub fn write(&self, root: &Path) -> Result<()> {
+    /// The figures.
+    pub fn json(&self) -> Value {
         let figure = |(mean, error): (f64, f64)| json!({ "value": mean, "standard_error": error });
-        let record = json!({
+        json!({
             "images": self.images,
             "part": self.part,
             "unit": "bits per dimension",
@@ -150,7 +151,12 @@ impl Measured {
             "kl": figure(self.kl),
             "total": figure(self.total),
             "log_scale": self.log_scale,
-        });
+        })
+    }
+
+    /// Writes them into the run's folder `evaluations`.
+    pub fn write(&self, root: &Path) -> Result<()> {
+        let record = self.json();
         let mut text = serde_json::to_string_pretty(&record)?;
         text.push('\n');
         write_whole(&root.join("evaluations").join("elbo.json"), text.as_bytes())

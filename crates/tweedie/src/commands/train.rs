@@ -19,7 +19,7 @@ use crate::dataset::{self, Dataset};
 use crate::failure::Fault;
 use crate::files::write_whole;
 use crate::interrupt;
-use crate::reconstructions;
+use crate::reconstructions::{self, MEASURED};
 use crate::runs;
 use crate::sampling::{Plan, default_batch};
 use crate::terminal::{be_quiet, note, say};
@@ -315,7 +315,7 @@ impl Prepared {
                 None => (&self.dataset, "training"),
             };
             let device = &self.selected.device;
-            let measured = reconstructions::measure(autoencoder, images, part, device)?;
+            let measured = reconstructions::measure(autoencoder, images, part, MEASURED, device)?;
             measured.write(folder.root())?;
             say(measured.text());
         }
