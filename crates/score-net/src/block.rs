@@ -2,10 +2,12 @@
 
 mod convolution;
 mod normalization;
+mod plain;
 mod resampling;
 mod residual;
 
 pub(crate) use convolution::{bias, convolve, norm_silu_convolve};
 pub use normalization::{GroupNorm, GroupNormConfig, Modulation};
+pub use plain::{PlainBlock, PlainBlockConfig};
 pub use resampling::{Downsample, DownsampleConfig, Upsample, UpsampleConfig};
 pub use residual::{ResidualBlock, ResidualBlockConfig};

@@ -86,7 +86,10 @@ impl<'a> Trainer<'a> {
             uncertainty: uncertainty.map(|of| Uncertainty::new(of, config.seed)),
             task,
             source,
-            data: DataIdentity::of(source)?,
+            data: match model.classes {
+                0 => DataIdentity::of(source)?,
+                _ => DataIdentity::labelled(source)?,
+            },
             order,
             optimizer: Optimizer::new(&config, built.network),
             preconditioning: built.preconditioning,
@@ -167,9 +170,11 @@ impl<'a> Trainer<'a> {
         let parts = self.shards.map(samples, |range| self.part(range));
         let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
         let (mut gradients, mut losses, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        let mut terms = Vec::new();
         for part in parts {
             gradients.push(part.gradient);
             losses.push(part.losses);
+            terms.extend(part.terms);
             times.extend(part.times);
         }
         let schedule = Schedule {
@@ -182,6 +187,7 @@ impl<'a> Trainer<'a> {
         let unread = Unread {
             step: self.step + 1,
             losses,
+            terms,
             norm,
             times,
         };

@@ -71,6 +71,16 @@ impl Guidance {
         [free, weak, classifier].into_iter().flatten().collect()
     }
 
+    /// ", guided by 2", for a sentence; nothing if there is none.
+    pub fn said(&self) -> String {
+        let free = self.free.map(|rule| format!(", guided by {}", rule.scale));
+        let weak = (self.weak.as_ref()).map(|(rule, _)| format!(", autoguided by {}", rule.scale));
+        let classifier = self.classifier.as_ref();
+        let classifier =
+            classifier.map(|(rule, _)| format!(", guided by {} times a classifier", rule.scale));
+        [free, weak, classifier].into_iter().flatten().collect()
+    }
+
     /// Refuses what `model` and `class` cannot be guided by.
     ///
     /// # Errors

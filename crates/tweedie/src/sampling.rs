@@ -16,6 +16,7 @@ use solvers::{Observer, Problem, Progress, Solution, SolveError, Solver, TimeGri
 use crate::config::{AnySolver, ClassChoice, SamplingConfig};
 use crate::failure::Fault;
 use crate::guidance::Guidance;
+use crate::latents::LatentSpace;
 use crate::trajectory::Recorder;
 
 /// How to sample, checked.
@@ -35,6 +36,8 @@ pub struct Plan {
     pub class: ClassChoice,
     /// And what steers them.
     pub guidance: Guidance,
+    /// What makes images of what the model draws, where that are latents.
+    pub latents: Option<LatentSpace>,
 }
 
 impl Plan {
@@ -50,6 +53,7 @@ impl Plan {
             batch: batch.max(1),
             class: config.class,
             guidance: Guidance::free(config.guidance),
+            latents: None,
         })
     }
 
@@ -57,6 +61,15 @@ impl Plan {
     pub fn groups(&self, model: &Model) -> Vec<(Option<usize>, Range<usize>)> {
         let classes = self.guidance.classes_of(model);
         self.class.groups(classes, self.count)
+    }
+
+    /// " of class 7, guided by 2", for a sentence; nothing where nothing is asked for.
+    pub fn steered(&self) -> String {
+        let class = match self.class {
+            ClassChoice::One(class) => format!(" of class {class}"),
+            ClassChoice::All | ClassChoice::None => String::new(),
+        };
+        format!("{class}{}", self.guidance.said())
     }
 
     /// "edm-18-seed0", for names of files, with the class and the guidance if there are some.
@@ -107,7 +120,7 @@ impl Samples {
     }
 }
 
-/// Draws samples of `shape`, [channels, height, width]. `progress` is told how many solver steps are
+/// Draws samples of `shape`, [channels, height, width], and decodes them where that are latents. `progress` is told how many solver steps are
 /// done, of how many; `recorder` sees the positions of the first batch.
 ///
 /// Sample i depends on (seed, i) and the solver alone.
@@ -127,6 +140,13 @@ pub fn generate(
                 .hint("it guides another run: tweedie sample --run RUN --classifier THIS --class N")
                 .into(),
         );
+    }
+    if model.network.as_autoencoder().is_some() {
+        return Err(Fault::usage(
+            "this run is of an autoencoder, which draws no samples by itself",
+        )
+        .hint("name the run that it lies in, whose prior draws its latents")
+        .into());
     }
     let sampler = Sampler::new(model, process, plan)?;
     let [channels, height, width] = shape;
@@ -169,8 +189,12 @@ pub fn generate(
         parts.push(to_array(solution.x)?);
     }
     let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    let values = concatenate(Axis(0), &views)?;
     Ok(Samples {
-        values: concatenate(Axis(0), &views)?,
+        values: match &plan.latents {
+            Some(latents) => latents.decode(&values, device)?,
+            None => values,
+        },
         groups,
         nfe,
         seconds: started.elapsed().as_secs_f64(),

@@ -126,6 +126,8 @@ fn mend_header_length(bytes: &mut [u8]) {
 struct Experiment {
     #[serde(default)]
     sde: ProcessConfig,
+    #[serde(default)]
+    model: Told,
     network: NetworkConfig,
     #[serde(default)]
     preconditioning: PreconditioningConfig,
@@ -133,6 +135,12 @@ struct Experiment {
     training: TrainingConfig,
     #[serde(default)]
     sampling: Sampling,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    classes: usize,
 }
 
 #[derive(Default, Deserialize)]
@@ -153,7 +161,7 @@ fn experiment(bytes: &[u8]) {
         shape: [1, 28, 28],
         network: experiment.network,
         preconditioning: experiment.preconditioning,
-        classes: 0,
+        classes: experiment.model.classes,
     };
     let _ = model.network.parameter_count(model.signature());
     let _ = model.preconditioning.build();
@@ -163,7 +171,9 @@ fn experiment(bytes: &[u8]) {
     }
 }
 
-const EXPERIMENTS: [&str; 5] = [
+const EXPERIMENTS: [&str; 7] = [
+    include_str!("../../../../configs/mnist-classes.toml"),
+    include_str!("../../../../configs/mnist-classifier.toml"),
     include_str!("../../../../configs/mnist.toml"),
     include_str!("../../../../configs/two-moons.toml"),
     include_str!("../../../../configs/two-moons-damped.toml"),

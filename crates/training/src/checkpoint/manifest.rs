@@ -68,7 +68,9 @@ pub struct DataIdentity {
     pub samples: u64,
     /// The shape of each, `[C, H, W]`.
     pub shape: [usize; 3],
-    /// SHA-256 of [`DataIdentity::PROBES`] samples spread over the set, or all if there are fewer.
+    /// SHA-256 of [`DataIdentity::PROBES`] samples spread over the set, or all if there are fewer, with their
+    /// classes where those are learned from; of a set that has a [fingerprint](Source::fingerprint), of that in
+    /// place of samples.
     pub sha256: String,
 }
 
@@ -81,14 +83,35 @@ impl DataIdentity {
     /// # Errors
     /// A sample that cannot be read.
     pub fn of(source: &dyn Source) -> Result<Self, TrainingError> {
+        Self::with(source, false)
+    }
+
+    /// That of `source` and its classes, for a model that learns from them.
+    ///
+    /// # Errors
+    /// A sample that cannot be read.
+    pub fn labelled(source: &dyn Source) -> Result<Self, TrainingError> {
+        Self::with(source, true)
+    }
+
+    fn with(source: &dyn Source, labels: bool) -> Result<Self, TrainingError> {
         let (len, probes) = (source.len(), source.len().min(Self::PROBES));
         let mut indices: Vec<usize> = (0..probes).map(|i| i * len / probes).collect();
         indices.extend(len.checked_sub(1));
-        let mut values = Vec::new();
-        source.write_samples(&indices, &mut values)?;
         let mut hasher = Sha256::new();
-        for value in values {
-            hasher.update(value.to_le_bytes());
+        match source.fingerprint() {
+            Some(fingerprint) => hasher.update(fingerprint),
+            None => {
+                let mut values = Vec::new();
+                source.write_samples(&indices, &mut values)?;
+                for value in values {
+                    hasher.update(value.to_le_bytes());
+                }
+            }
+        }
+        if labels {
+            let labels = indices.iter().filter_map(|&index| source.label(index));
+            hasher.update(labels.collect::<Vec<u8>>());
         }
         Ok(Self {
             samples: len as u64,

@@ -270,3 +270,24 @@ fn a_resumed_classifier_goes_on_with_the_same_bits() {
         assert_eq!(norms[0], norms[1]);
     }
 }
+
+#[test]
+fn a_run_does_not_go_on_with_other_classes() {
+    let set = halves();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let trainer = |set| {
+        let sde = SdeConfig::Edm(Edm::default());
+        Trainer::new(small::config(8), sde, &told(2), set, &Device::flex()).unwrap()
+    };
+    let mut first = trainer(&set);
+    first.step().unwrap();
+    let checkpoint = training::Checkpoint::write(&mut first, &path).unwrap();
+    let swapped = ImageSet {
+        labels: Some((0..64).map(|image| (image + 1) % 2).collect()),
+        ..set.clone()
+    };
+    let error = checkpoint.restore(&mut trainer(&swapped)).unwrap_err();
+    assert!(error.to_string().contains("data"), "{error}");
+    checkpoint.restore(&mut trainer(&set)).unwrap();
+}

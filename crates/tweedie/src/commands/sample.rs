@@ -13,7 +13,7 @@ use sde_core::Process;
 use solvers::damped::DampedSolverConfig;
 use solvers::{GridConfig, SolverConfig};
 
-use crate::config::{AnySolver, SamplingConfig};
+use crate::config::{AnySolver, ClassChoice, SamplingConfig};
 use crate::dataset::{Dataset, points_of};
 use crate::failure::Fault;
 use crate::files::write_whole;
@@ -149,6 +149,10 @@ impl SamplingArgs {
             grid: self.grid.or(base.grid),
             seed: self.seed.unwrap_or(base.seed),
             class: self.guidance.class.unwrap_or(base.class),
+            // Without a class there is nothing to guide to.
+            guidance: base
+                .guidance
+                .filter(|_| self.guidance.class != Some(ClassChoice::None)),
             ..base
         })
     }
@@ -209,8 +213,9 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     }
     let Samples { nfe, seconds, .. } = drawn.samples;
     say(format!(
-        "{} samples by {} in {} steps, NFE {nfe}, {seconds:.1} s on {selected}",
+        "{} samples{} by {} in {} steps, NFE {nfe}, {seconds:.1} s on {selected}",
         drawn.plan.count,
+        drawn.plan.steered(),
         drawn.plan.solver.info().name,
         drawn.plan.grid.steps(),
     ));
@@ -258,6 +263,12 @@ pub fn draw(
     let batch = args.batch.unwrap_or_else(|| default_batch(shape));
     let mut plan = Plan::new(&config, &process, batch)?;
     let model = chosen.checkpoint.model(device)?;
+    plan.latents = chosen.latents(device)?;
+    if let (Some(_), Some(_)) = (&plan.latents, &recorder) {
+        let fault =
+            "--trajectory: the states on the way are latents in this run, which are no pictures";
+        return Err(Fault::usage(fault).hint("leave --trajectory out").into());
+    }
     args.guidance.over(&mut plan.guidance, shape, device)?;
     for (class, _) in plan.groups(&model) {
         plan.guidance.check(&model, class)?;

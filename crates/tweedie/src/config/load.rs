@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use data::Toy;
-use score_net::VarianceKind;
+use score_net::{NetworkConfig, VarianceKind};
 use sde_core::ProcessConfig;
 use sde_core::damped::DampedLangevin;
 use toml::{Table, Value};
@@ -251,6 +251,16 @@ fn validate(config: &ExperimentConfig) -> Result<(), String> {
         return Err("data.count = 0 is not possible: it must be at least 1".to_owned());
     }
     let text = |error: &dyn std::error::Error| error.to_string();
+    if let Some(first) = config.first_stage() {
+        validate(&first).map_err(|fault| format!("autoencoder.{fault}"))?;
+        if matches!(config.network, NetworkConfig::Autoencoder(_)) {
+            return Err(
+                "network.kind = autoencoder is not possible beside a section [autoencoder]: the network learns \
+                 the latents of the one there"
+                    .to_owned(),
+            );
+        }
+    }
     config.training.validate().map_err(|e| text(&e))?;
     config.network.validate().map_err(|e| text(&e))?;
     config

@@ -107,6 +107,7 @@ pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
     config.count = args.samples;
     let batch = args.sampling.batch.unwrap_or_else(|| default_batch(shape));
     let mut plan = Plan::new(&config, &process, batch)?;
+    plan.latents = chosen.latents(device)?;
     if plan.class == ClassChoice::None {
         return Err(
             Fault::usage("--class none: without a class there is nothing to guide to").into(),
@@ -227,8 +228,9 @@ fn table(found: &[Found], test: f64, of_test: &[Option<f64>; 10], real: f64) -> 
     };
     let each = |shares: &[Option<f64>; 10]| shares.map(percent).join(" ");
     let mut text = format!(
-        "scale    NFE   Fréchet²   taken for the digit asked for, %\n{:25} all   {}\n",
+        "scale    NFE   Fréchet²   taken for the digit asked for, %\n{:26}{:>5} {}\n",
         "",
+        "all",
         (0..10)
             .map(|digit| format!("{digit:>5}"))
             .collect::<Vec<_>>()
@@ -305,7 +307,7 @@ mod tests {
         let found = Found {
             scale: -1.0,
             nfe: 126,
-            distance: 12.345,
+            distance: 12.346,
             of_class: [Some(0.5); 10],
             right: 0.5,
         };
@@ -313,14 +315,11 @@ mod tests {
         of_test[3] = None;
         let text = table(&[found], 0.991, &of_test, 2.5);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(
-            lines[2].starts_with("-1       126      12.35    50.0  50.0"),
-            "{text}"
-        );
-        assert!(
-            lines[3].starts_with("real                2.50    99.1  99.0"),
-            "{text}"
-        );
+        let words = |line: usize| lines[line].split_whitespace().collect::<Vec<_>>();
+        assert_eq!(words(2)[..5], ["-1", "126", "12.35", "50.0", "50.0"]);
+        assert_eq!(words(3)[..4], ["real", "2.50", "99.1", "99.0"]);
+        // Columns end under their heads.
+        assert_eq!(lines[2].chars().count(), lines[1].chars().count());
         assert!(lines[3].contains("  -  "));
     }
 }
