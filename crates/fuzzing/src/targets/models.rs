@@ -174,6 +174,7 @@ fn experiment(bytes: &[u8]) {
 const EXPERIMENTS: [&str; 7] = [
     include_str!("../../../../configs/mnist-classes.toml"),
     include_str!("../../../../configs/mnist-classifier.toml"),
+    include_str!("../../../../configs/mnist-latent.toml"),
     include_str!("../../../../configs/mnist.toml"),
     include_str!("../../../../configs/two-moons.toml"),
     include_str!("../../../../configs/two-moons-damped.toml"),

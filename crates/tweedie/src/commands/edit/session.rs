@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use ndarray::{Array3, Array4, ArrayView3, Axis};
 use runtime::Selected;
-use score_net::Model;
+use score_net::{Model, NetworkConfig};
 use sde_core::{AffineSde, Process};
 use solvers::GridSpec;
 use solvers::editing::Projection;
@@ -51,6 +51,14 @@ impl Session {
             ))
             .hint("name a run of pictures with --run")
             .into());
+        }
+        let of_latents = (chosen.run.as_ref()).is_some_and(|run| run.config.autoencoder.is_some());
+        if of_latents || matches!(manifest.model.network, NetworkConfig::Autoencoder(_)) {
+            let fault =
+                "this run is of an autoencoder's latents, and `edit` holds the pixels of pictures";
+            return Err(Fault::usage(fault)
+                .hint("name a run without a section [autoencoder] with --run")
+                .into());
         }
         let selected = runtime::select(args.backend)?;
         selected.check()?;
@@ -105,6 +113,7 @@ impl Session {
         let mut plan = Plan::new(config, &self.process, batch)?;
         let (guidance, device) = (&args.sampling.guidance, &self.selected.device);
         guidance.over(&mut plan.guidance, self.shape(), device)?;
+        plan.guidance.check_space(None)?;
         for (class, _) in plan.groups(&self.model) {
             plan.guidance.check(&self.model, class)?;
         }
