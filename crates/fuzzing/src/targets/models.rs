@@ -171,7 +171,7 @@ fn experiment(bytes: &[u8]) {
     }
 }
 
-const EXPERIMENTS: [&str; 7] = [
+const EXPERIMENTS: [&str; 8] = [
     include_str!("../../../../configs/mnist-classes.toml"),
     include_str!("../../../../configs/mnist-classifier.toml"),
     include_str!("../../../../configs/mnist-latent.toml"),
