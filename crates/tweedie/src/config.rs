@@ -23,7 +23,9 @@ mod load;
 mod overrides;
 mod suggestion;
 
-use score_net::{AutoencoderConfig, ModelConfig, NetworkConfig, PreconditioningConfig};
+use score_net::{
+    AutoencoderConfig, ConfigError, ModelConfig, NetworkConfig, PreconditioningConfig,
+};
 use sde_core::guidance::ClassifierFree;
 use sde_core::{Process, ProcessConfig};
 use serde::{Deserialize, Serialize};
@@ -89,6 +91,17 @@ pub struct AutoencoderSection {
 }
 
 impl ExperimentConfig {
+    /// The shape of the latents of samples of `shape`, where there is an autoencoder.
+    ///
+    /// # Errors
+    /// Names the field of its network that does not go with the samples.
+    pub fn latent_shape(&self, shape: [usize; 3]) -> Result<Option<[usize; 3]>, ConfigError> {
+        let section = self.autoencoder.as_ref();
+        section
+            .map(|section| section.network.latent_shape(shape))
+            .transpose()
+    }
+
     /// The experiment that trains the autoencoder, where there is one.
     pub fn first_stage(&self) -> Option<Self> {
         let AutoencoderSection { network, training } = self.autoencoder.clone()?;

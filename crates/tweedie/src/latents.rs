@@ -295,6 +295,6 @@ fn shape([channels, height, width]: [usize; 3]) -> String {
 }
 
 /// The first digits of a digest, enough to tell two apart.
-fn short(digest: &str) -> &str {
+pub fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }

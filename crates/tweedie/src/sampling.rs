@@ -148,6 +148,11 @@ pub fn generate(
         .hint("name the run that it lies in, whose prior draws its latents")
         .into());
     }
+    let space = plan
+        .latents
+        .as_ref()
+        .map(|latents| &*latents.coder().digest);
+    plan.guidance.check_space(space)?;
     let sampler = Sampler::new(model, process, plan)?;
     let [channels, height, width] = shape;
     let groups = plan.groups(model);

@@ -57,7 +57,7 @@ impl DifferentiableScore<Tensor<4>> for Gaussian {
         let zero = vec![0.0; times.len()];
         (
             self.score_each(x, times),
-            v.lincomb_per_sample(&of_x, v, &zero),
+            v.clone().lincomb_per_sample(&of_x, v, &zero),
         )
     }
 }

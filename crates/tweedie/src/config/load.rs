@@ -350,6 +350,26 @@ mod tests {
     }
 
     #[test]
+    fn an_experiment_in_latents_has_a_first_stage_of_its_own() {
+        let config = load(include_str!("../../../../configs/mnist-latent.toml"), &[]).unwrap();
+        let first = config.first_stage().unwrap();
+        assert_eq!(first.name, "mnist-latent-autoencoder");
+        let NetworkConfig::Autoencoder(network) = &first.network else {
+            panic!("{:?}", first.network);
+        };
+        let latents = network.latent_shape([1, 28, 28]).unwrap();
+        assert_eq!(latents, [4, 7, 7]);
+        config.model(latents).describe().unwrap();
+        let beside =
+            "name = 'x'\n[data]\nkind = 'mnist'\n[network]\nkind = 'autoencoder'\n[autoencoder]";
+        let fault = load(beside, &[]).unwrap_err().to_string();
+        assert!(
+            fault.contains("network.kind = autoencoder is not possible beside"),
+            "{fault}"
+        );
+    }
+
+    #[test]
     fn a_solver_can_be_named_alone_or_with_its_parameters() {
         let solver = |sets: &[&str]| load(SMALL, sets).unwrap().sampling.solver;
         let heun = AnySolver::Positions(SolverConfig::Heun {});

@@ -121,6 +121,7 @@ impl Session {
         let mut plan = Plan::new(config, &self.process, batch)?;
         let (guidance, device) = (&args.sampling.guidance, &self.selected.device);
         guidance.over(&mut plan.guidance, self.shape(), device)?;
+        plan.guidance.check_space(None)?;
         for (class, _) in plan.groups(&self.model) {
             plan.guidance.check(&self.model, class)?;
         }

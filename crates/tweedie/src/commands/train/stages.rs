@@ -4,7 +4,6 @@
 //! trained on stands in `latent.json`.
 
 use anyhow::{Context, Result};
-use score_net::NetworkConfig;
 use training::{Checkpoint, LockedRun, RunFolder};
 
 use super::{
@@ -45,11 +44,17 @@ fn first_stage(args: &TrainArgs, config: &mut ExperimentConfig) -> Result<Prepar
 }
 
 fn check_second(config: &ExperimentConfig, first: &Prepared) -> Result<()> {
-    let NetworkConfig::Autoencoder(network) = &first.config.network else {
-        return Ok(());
-    };
-    let latents = network.latent_shape(first.model().shape)?;
+    let latents = config.latent_shape(first.model().shape)?;
+    let latents = latents.context("a run of one stage")?;
     config.model(latents).describe()?;
+    let (classes, of_data) = (config.model.classes, first.dataset.source().class_count());
+    if classes > 0 && (of_data == 0 || classes < of_data) {
+        return Err(Fault::usage(format!(
+            "model.classes = {classes} is not possible: the data have {of_data} classes"
+        ))
+        .hint("set model.classes to the number of the data's classes, or to 0")
+        .into());
+    }
     let process = config.sde.build()?;
     Plan::new(&config.sampling, &process, default_batch(latents)).map(drop)
 }
