@@ -150,17 +150,6 @@ fn a_small_file_is_enlarged_as_the_means_of_a_large_one_are() {
     assert_eq!(small.dim(), (2, 1, 28, 28));
     let large = made(&place, "upscale --image large.png --factor 4 --count 2");
     assert_eq!(small, large);
-    // The means are kept wherever the array's bounds did not cut anything off.
-    let mut whole = 0;
-    for (row, column) in (0..7).flat_map(|row| (0..7).map(move |column| (row, column))) {
-        let square = small.slice(s![0, 0, 4 * row..4 * row + 4, 4 * column..4 * column + 4]);
-        if square.iter().all(|value| value.abs() < 1.0) {
-            let expected = data::pixel_to_unit(of_square(column as u32, row as u32));
-            assert!((square.mean().unwrap() - expected).abs() < 1e-5);
-            whole += 1;
-        }
-    }
-    assert!(whole > 0);
 }
 
 #[test]
@@ -223,10 +212,10 @@ fn the_ends_of_an_interpolation_are_the_pictures_themselves() {
     }
     digit_file(&place, "a.png", 3);
     digit_file(&place, "b.png", 7);
-    let files = "interpolate --from a.png --to b.png --count 3";
+    let files = "interpolate --from a.png --to b.png --count 3 --tolerance 1e-4";
     assert_eq!(made(&place, files), between);
     let assert = place
-        .run("edit interpolate --samples 3,7 --count 3 --out strip.png")
+        .run("edit interpolate --samples 3,7 --count 3 --tolerance 1e-3 --out strip.png")
         .success();
     let said = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     says(&said, &["3 pictures by rk45", "NFE", "strip.png"]);
@@ -282,8 +271,8 @@ fn what_does_not_fit_is_refused_with_what_would() {
             &["--box 7..29,7..21", "28 rows", "28 columns"],
         ),
         ("inpaint --sample 3 --box 7-21", &["7-21", "7..21,7..21"]),
-        ("inpaint --sample 3", &["--mask"]),
-        ("inpaint --box 7..21,7..21", &["--image"]),
+        ("inpaint --sample 3", &["--mask", "--box"]),
+        ("inpaint --box 7..21,7..21", &["--image", "--sample"]),
         (
             "inpaint --sample 10000 --box 7..21,7..21",
             &["no sample 10000", "10000 pictures", "9999"],
@@ -320,6 +309,7 @@ fn what_does_not_fit_is_refused_with_what_would() {
             &["noise level", "end of the run"],
         ),
         ("interpolate --from digit.png", &["--to"]),
+        ("interpolate", &["--from", "--samples"]),
         ("interpolate --samples 3", &["3,7"]),
         (
             "interpolate --from digit.png --to wide.png",

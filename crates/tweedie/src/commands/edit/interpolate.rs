@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use burn::tensor::Tensor;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use ndarray::s;
 use sde_core::State;
 use solvers::{Problem, Rk45, SolveError, decode, encode, slerp};
@@ -23,7 +23,7 @@ use crate::terminal::say;
 
 /// Arguments of `edit interpolate`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(group(ArgGroup::new("ends").required(true).args(["from", "samples"])), after_help = "\
 The probability flow takes both pictures to noise; between the two noises the way is an arc, and the flow \
 takes its points back (Song et al. 2021, section 4.3). The first and the last of the row should be the two \
 pictures again.
@@ -33,13 +33,7 @@ Examples:
   tweedie edit interpolate --from a.png --to b.png --count 11")]
 pub struct InterpolateArgs {
     /// The picture it begins with: a PNG, JPEG or WebP file
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "to",
-        required_unless_present = "samples",
-        help_heading = "Picture"
-    )]
+    #[arg(long, value_name = "FILE", requires = "to", help_heading = "Picture")]
     pub from: Option<PathBuf>,
     /// The picture it ends with
     #[arg(long, value_name = "FILE", requires = "from", help_heading = "Picture")]
@@ -50,7 +44,7 @@ pub struct InterpolateArgs {
         long,
         value_name = "FROM,TO",
         value_parser = pair,
-        conflicts_with_all = ["from", "to"],
+        conflicts_with = "to",
         help_heading = "Picture"
     )]
     pub samples: Option<(usize, usize)>,
