@@ -1,4 +1,4 @@
-//! SiLU and its derivative on vectors.
+//! SiLU, GELU and their derivatives on vectors.
 
 use pulp::Simd;
 
@@ -23,6 +23,36 @@ pub(crate) fn silu_and_slope<S: Simd>(simd: S, u: S::f32s) -> [S::f32s; 2] {
     let s = simd.div_f32s(one, one_and_exp_of_minus(simd, u));
     let value = simd.mul_f32s(u, s);
     [value, simd.mul_add_e_f32s(value, simd.sub_f32s(one, s), s)]
+}
+
+/// √(8/π), and the factor of x³ in it: the tanh of GELU's approximation, ½(1 + tanh(z/2)), is the logistic
+/// function of z = √(8/π)·(x + 0.044715·x³).
+const GELU: [f32; 2] = [1.595_769_1, 0.071_354_814];
+
+/// GELU as a tanh approximates it (Hendrycks & Gimpel 2016), x·s(z).
+#[inline(always)]
+pub(crate) fn gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let [first, third] = GELU.map(|factor| simd.splat_f32s(factor));
+    let square = simd.mul_f32s(x, x);
+    let z = simd.mul_f32s(x, simd.mul_add_e_f32s(third, square, first));
+    simd.div_f32s(x, one_and_exp_of_minus(simd, z))
+}
+
+/// The derivative of [`gelu`], s + x·s·(1 − s)·z′.
+///
+/// Beyond ±10, where it is 0 or 1 to f32's precision, x is held there, lest z′ overflow.
+#[inline(always)]
+pub(crate) fn gelu_slope<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let [first, third] = GELU.map(|factor| simd.splat_f32s(factor));
+    let set = |value: f32| simd.splat_f32s(value);
+    let x = simd.min_f32s(simd.max_f32s(x, set(-10.0)), set(10.0));
+    let cubic = simd.mul_f32s(third, simd.mul_f32s(x, x));
+    let z = simd.mul_f32s(x, simd.add_f32s(first, cubic));
+    let s = simd.div_f32s(set(1.0), one_and_exp_of_minus(simd, z));
+    // x·z′ = √(8/π)·(x + 3·0.044715·x³)
+    let along = simd.mul_f32s(x, simd.mul_add_e_f32s(set(3.0), cubic, first));
+    let rest = simd.mul_f32s(s, simd.sub_f32s(set(1.0), s));
+    simd.mul_add_e_f32s(rest, along, s)
 }
 
 /// e^x to a relative 2.4·10⁻⁷, without branches.
@@ -113,6 +143,56 @@ mod tests {
                     );
                 }
                 u += 0.037;
+            }
+        }
+    }
+
+    /// GELU and its derivative at x.
+    struct Gelu(f32);
+
+    impl WithSimd for Gelu {
+        type Output = [f32; 2];
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> [f32; 2] {
+            let x = simd.splat_f32s(self.0);
+            [gelu(simd, x), gelu_slope(simd, x)].map(|vector| {
+                let mut first = [0.0_f32; 1];
+                simd.partial_store_f32s(&mut first, vector);
+                first[0]
+            })
+        }
+    }
+
+    #[test]
+    fn gelu_and_its_slope_are_those_of_the_definition() {
+        for (name, arch) in sets() {
+            let mut x = -30.0_f32;
+            while x < 30.0 {
+                let y = f64::from(x);
+                let root = (2.0 / std::f64::consts::PI).sqrt();
+                let tanh = (root * (y + 0.044_715 * y.powi(3))).tanh();
+                let along = root * (1.0 + 3.0 * 0.044_715 * y * y);
+                let exact = [
+                    0.5 * y * (1.0 + tanh),
+                    0.5 * (1.0 + tanh) + 0.5 * y * (1.0 - tanh * tanh) * along,
+                ];
+                for (found, exact) in arch.dispatch(Gelu(x)).into_iter().zip(exact) {
+                    let error = (f64::from(found) - exact).abs();
+                    assert!(
+                        error < 1e-6 * (1.0 + exact.abs()),
+                        "{name}: {x}: {found} {exact}"
+                    );
+                }
+                x += 0.037;
+            }
+            for (x, limits) in [(1e4, [1e4, 1.0]), (1e30, [1e30, 1.0])] {
+                assert_eq!(arch.dispatch(Gelu(x)), limits, "{name}");
+            }
+            for x in [-1e4, -1e30] {
+                assert!(
+                    arch.dispatch(Gelu(x)).iter().all(|x| x.abs() < 1e-6),
+                    "{name}"
+                );
             }
         }
     }

@@ -28,7 +28,10 @@ mod choice;
 mod concat;
 mod conv;
 mod fused;
+mod gated;
 mod kept;
+mod layer_norm;
+mod linear;
 mod norm;
 mod ops;
 pub mod plain;
@@ -53,6 +56,9 @@ pub use self::adamw::{Gradient, Moments, Parameter, Step, adamw_ema, global_norm
 
 /// Added to a variance before its root, as in EDM and PyTorch.
 pub const EPSILON: f64 = 1e-5;
+
+/// The same in [`layer_norm`], as in the vision transformers.
+pub const EPSILON_OF_LAYERS: f64 = 1e-6;
 
 /// Convolution (cross-correlation) with a square kernel of odd side, zero-padded by half of it, so
 /// that stride 1 keeps the size and stride 2 halves it, rounding up.
@@ -258,6 +264,107 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
         return plain::silu(x);
     }
     Tensor::from_dispatch(Dispatch::silu_of_each(x.into_dispatch()))
+}
+
+/// A linear layer of each token: x·weight + bias.
+///
+/// # Shapes
+///
+/// - x: `[batch, tokens, features_in]`
+/// - weight: `[features_in, features_out]`, as Burn stores it; bias: `[features_out]`
+/// - output: `[batch, tokens, features_out]`
+///
+/// # Panics
+///
+/// If shapes or number types do not fit each other, or x has no features.
+pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<3> {
+    check_linear(&x, &weight, &bias);
+    let _span = operation!("linear", profile::product(x.dims(), weight.dims()));
+    if !has_kernels(&x) {
+        return plain::linear(x, weight, bias);
+    }
+    let [weight, bias] = [weight.into_dispatch(), bias.into_dispatch()];
+    Tensor::from_dispatch(Dispatch::linear_of_tokens(x.into_dispatch(), weight, bias))
+}
+
+/// Layer normalisation (Ba, Kiros & Hinton 2016) of each token over its channels, with a scale and a
+/// shift for each sample and channel: (x − mean)/√(variance + 10⁻⁶)·scale + shift.
+///
+/// # Shapes
+///
+/// - x, output: `[batch, tokens, channels]`
+/// - scale, shift: `[batch, channels]`
+///
+/// # Panics
+///
+/// If shapes or number types do not fit each other, or x has no channels.
+pub fn layer_norm(x: Tensor<3>, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<3> {
+    check_per_channel(&x, [("scale", &scale), ("shift", &shift)]);
+    let _span = operation!("layer_norm", profile::extents(&x.dims()));
+    if !has_kernels(&x) {
+        return plain::layer_norm(x, scale, shift);
+    }
+    let [scale, shift] = [scale, shift].map(Tensor::into_dispatch);
+    let x = x.into_dispatch();
+    Tensor::from_dispatch(Dispatch::layer_norm_of_tokens(x, scale, shift))
+}
+
+/// x + gate·y, with a gate for each sample and channel: how a branch joins the residual stream.
+///
+/// # Shapes
+///
+/// - x, y, output: `[batch, tokens, channels]`
+/// - gate: `[batch, channels]`
+///
+/// # Panics
+///
+/// If shapes or number types do not fit each other, or x has no channels.
+pub fn gated_sum(x: Tensor<3>, gate: Tensor<2>, y: Tensor<3>) -> Tensor<3> {
+    check_per_channel(&x, [("gate", &gate)]);
+    assert_eq!(x.dims(), y.dims(), "shapes of what is summed");
+    assert_eq!(x.dtype(), y.dtype(), "number types of what is summed");
+    let _span = operation!("gated_sum", profile::extents(&x.dims()));
+    if !has_kernels(&x) {
+        return plain::gated_sum(x, gate, y);
+    }
+    let [x, y] = [x, y].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::gated_sum_of_tokens(x, gate.into_dispatch(), y))
+}
+
+/// GELU (Hendrycks & Gimpel 2016) as it is approximated by a tanh, x·½(1 + tanh(√(2/π)(x + 0.044715x³))).
+///
+/// # Shapes
+///
+/// - x, output: any, the same
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let _span = operation!("gelu", profile::extents(&x.dims()));
+    if !has_kernels(&x) {
+        return plain::gelu(x);
+    }
+    Tensor::from_dispatch(Dispatch::gelu_of_each(x.into_dispatch()))
+}
+
+fn check_linear(x: &Tensor<3>, weight: &Tensor<2>, bias: &Tensor<1>) {
+    let ([_, _, features], [features_in, features_out]) = (x.dims(), weight.dims());
+    assert_eq!(features, features_in, "features of x and of the weight");
+    assert!(features > 0, "x without features");
+    assert_eq!([features_out], bias.dims(), "features of the bias");
+    for (name, dtype) in [("weight", weight.dtype()), ("bias", bias.dtype())] {
+        assert_eq!(x.dtype(), dtype, "number types of x and of the {name}");
+    }
+}
+
+fn check_per_channel<const N: usize>(x: &Tensor<3>, values: [(&str, &Tensor<2>); N]) {
+    let [batch, _, channels] = x.dims();
+    assert!(channels > 0, "x without channels");
+    for (name, value) in values {
+        assert_eq!([batch, channels], value.dims(), "shape of the {name}");
+        assert_eq!(
+            x.dtype(),
+            value.dtype(),
+            "number types of x and of the {name}"
+        );
+    }
 }
 
 fn check_attention(qkv: &Tensor<3>, heads: usize) {

@@ -13,7 +13,10 @@ use pulp::Arch;
 
 use crate::conv::{Correlation, Direction};
 use crate::profile::{self, operation};
-use crate::{EPSILON, attention, concat, conv, fused, kept, norm, silu, upsample};
+use crate::silu::Function;
+use crate::{
+    EPSILON, attention, concat, conv, fused, gated, kept, layer_norm, linear, norm, silu, upsample,
+};
 
 /// The operations, on tensors `[batch, height, width, channels]` of f32.
 #[backend_extension(Flex, Autodiff)]
@@ -59,6 +62,30 @@ pub(crate) trait Ops: Backend {
 
     /// See [`crate::silu`].
     fn silu_of_each(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::gelu`].
+    fn gelu_of_each(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::linear`].
+    fn linear_of_tokens(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::layer_norm`].
+    fn layer_norm_of_tokens(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::gated_sum`].
+    fn gated_sum_of_tokens(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
 impl Ops for Flex {
@@ -125,7 +152,23 @@ impl Ops for Flex {
     }
 
     fn silu_of_each(x: FlexTensor) -> FlexTensor {
-        silu::ops::forward(x)
+        silu::ops::forward(Function::Silu, x)
+    }
+
+    fn gelu_of_each(x: FlexTensor) -> FlexTensor {
+        silu::ops::forward(Function::Gelu, x)
+    }
+
+    fn linear_of_tokens(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        linear::ops::forward(x, weight, bias)
+    }
+
+    fn layer_norm_of_tokens(x: FlexTensor, scale: FlexTensor, shift: FlexTensor) -> FlexTensor {
+        layer_norm::ops::forward(x, scale, shift).0
+    }
+
+    fn gated_sum_of_tokens(x: FlexTensor, gate: FlexTensor, y: FlexTensor) -> FlexTensor {
+        gated::ops::forward(x, gate, y)
     }
 }
 
@@ -343,18 +386,91 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
     }
 
     fn silu_of_each(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let prepared = silu::ops::Activation
-            .prepare::<C>([x.node()])
+        activated::<C>(Function::Silu, x)
+    }
+
+    fn gelu_of_each(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        activated::<C>(Function::Gelu, x)
+    }
+
+    fn linear_of_tokens(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let prepared = linear::ops::Linear
+            .prepare::<C>([x.node(), weight.node(), bias.node()])
             .compute_bound()
             .stateful();
-        let output = Flex::silu_of_each(x.primitive().clone());
+        let [input, weights] = [&x, &weight].map(|t| t.primitive().clone());
+        let output = linear::ops::forward(input, weights, bias.into_primitive());
         match prepared {
             OpsKind::Tracked(mut graph) => {
-                let state = graph.checkpoint(&x);
+                let state = [&x, &weight].map(|t| graph.checkpoint(t));
                 graph.finish(state, output)
             }
             OpsKind::UnTracked(graph) => graph.finish(output),
         }
+    }
+
+    fn layer_norm_of_tokens(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let prepared = layer_norm::ops::LayerNorm
+            .prepare::<C>([x.node(), scale.node(), shift.node()])
+            .compute_bound()
+            .stateful();
+        let inputs = [&x, &scale].map(|t| t.primitive().clone());
+        let [input, scales] = inputs;
+        let (output, moments) = layer_norm::ops::forward(input, scales, shift.into_primitive());
+        match prepared {
+            OpsKind::Tracked(mut graph) => {
+                let nodes = [&x, &scale].map(|t| graph.checkpoint(t));
+                graph.finish(layer_norm::ops::Normalised { nodes, moments }, output)
+            }
+            OpsKind::UnTracked(graph) => graph.finish(output),
+        }
+    }
+
+    fn gated_sum_of_tokens(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let prepared = gated::ops::GatedSum
+            .prepare::<C>([x.node(), gate.node(), y.node()])
+            .compute_bound()
+            .stateful();
+        let [gates, values] = [&gate, &y].map(|t| t.primitive().clone());
+        let output = gated::ops::forward(x.into_primitive(), gates, values);
+        match prepared {
+            OpsKind::Tracked(mut graph) => {
+                let state = [&gate, &y].map(|t| graph.checkpoint(t));
+                graph.finish(state, output)
+            }
+            OpsKind::UnTracked(graph) => graph.finish(output),
+        }
+    }
+}
+
+/// A function of each value, recorded.
+fn activated<C: CheckpointStrategy>(
+    function: Function,
+    x: FloatTensor<Autodiff<Flex, C>>,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let prepared = silu::ops::Activation
+        .prepare::<C>([x.node()])
+        .compute_bound()
+        .stateful();
+    let output = silu::ops::forward(function, x.primitive().clone());
+    match prepared {
+        OpsKind::Tracked(mut graph) => {
+            let state = (graph.checkpoint(&x), function);
+            graph.finish(state, output)
+        }
+        OpsKind::UnTracked(graph) => graph.finish(output),
     }
 }
 

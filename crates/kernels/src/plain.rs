@@ -1,10 +1,10 @@
 //! The same functions in Burn's own operations, for every backend and number type.
 
-use burn::tensor::activation::{silu as activation, softmax};
+use burn::tensor::activation::{gelu_approximate, silu as activation, softmax};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, FloatDType, Tensor, module, s};
 
-use crate::EPSILON;
+use crate::{EPSILON, EPSILON_OF_LAYERS};
 
 /// [`crate::conv2d`] by way of Burn's convolution, whose channels come before the pixels.
 ///
@@ -154,4 +154,50 @@ pub fn upsample(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
 pub fn concat(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     crate::check_concat(&a, &b);
     Tensor::cat(vec![a, b], 3)
+}
+
+/// [`crate::linear`] by Burn's own.
+///
+/// # Panics
+///
+/// As [`crate::linear`].
+pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<3> {
+    crate::check_linear(&x, &weight, &bias);
+    module::linear(x, weight, Some(bias))
+}
+
+/// [`crate::layer_norm`] step by step.
+///
+/// The statistics of half-precision inputs are taken in f32.
+///
+/// # Panics
+///
+/// As [`crate::layer_norm`].
+pub fn layer_norm(x: Tensor<3>, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<3> {
+    crate::check_per_channel(&x, [("scale", &scale), ("shift", &shift)]);
+    let dtype: FloatDType = x.dtype().into();
+    let x = match x.dtype() {
+        DType::F16 | DType::BF16 => x.cast(FloatDType::F32),
+        _ => x,
+    };
+    let centred = x.clone().sub(x.mean_dim(2));
+    let variance = centred.clone().square().mean_dim(2);
+    let normal = centred.div(variance.add_scalar(EPSILON_OF_LAYERS).sqrt());
+    let of_all = |t: Tensor<2>| t.unsqueeze_dim::<3>(1);
+    normal.cast(dtype).mul(of_all(scale)).add(of_all(shift))
+}
+
+/// [`crate::gated_sum`] as a product and a sum.
+///
+/// # Panics
+///
+/// As [`crate::gated_sum`].
+pub fn gated_sum(x: Tensor<3>, gate: Tensor<2>, y: Tensor<3>) -> Tensor<3> {
+    crate::check_per_channel(&x, [("gate", &gate)]);
+    x.add(y.mul(gate.unsqueeze_dim::<3>(1)))
+}
+
+/// [`crate::gelu`] by Burn's own.
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    gelu_approximate(x)
 }

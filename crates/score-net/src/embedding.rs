@@ -90,8 +90,9 @@ pub(crate) fn validate(features: usize) -> Result<(), ConfigError> {
 pub struct NoiseEmbeddingConfig {
     /// The waves.
     pub time_embedding: TimeEmbedding,
-    /// Features of the output, and of the waves: a cosine and a sine for each of half as many
-    /// frequencies. Even.
+    /// The number of waves: a cosine and a sine for each of half as many frequencies. Even.
+    pub waves: usize,
+    /// Features of the output.
     pub features: usize,
     /// The classes that are told apart, beside none; 0 for none at all.
     pub classes: usize,
@@ -100,11 +101,10 @@ pub struct NoiseEmbeddingConfig {
 impl NoiseEmbeddingConfig {
     /// Builds the embedding.
     pub fn init(&self, weights: &mut Weights) -> NoiseEmbedding {
-        let square = [self.features, self.features];
         NoiseEmbedding {
-            frequencies: self.time_embedding.frequencies(self.features / 2),
-            inner: weights.linear(square, 1.0),
-            outer: weights.linear(square, 1.0),
+            frequencies: self.time_embedding.frequencies(self.waves / 2),
+            inner: weights.linear([self.waves, self.features], 1.0),
+            outer: weights.linear([self.features, self.features], 1.0),
             classes: (self.classes > 0).then(|| weights.table([self.classes + 1, self.features])),
         }
     }
@@ -115,7 +115,7 @@ impl NoiseEmbeddingConfig {
             0 => 0,
             classes => (classes + 1) * self.features,
         };
-        2 * (self.features + 1) * self.features + classes
+        (self.waves + 1 + self.features + 1) * self.features + classes
     }
 }
 
@@ -160,7 +160,7 @@ impl NoiseEmbedding {
         silu(embedded)
     }
 
-    /// Cosines and sines, `[batch]` to `[batch, features]`, scaled by √2 to unit variance.
+    /// Cosines and sines, `[batch]` to `[batch, waves]`, scaled by √2 to unit variance.
     ///
     /// Phases reach 500 radians, which half precision could not hold: they are taken in that of
     /// `c_noise`, at least f32, and the waves then given the weights' precision.
@@ -191,6 +191,7 @@ mod tests {
     fn embedding(time_embedding: TimeEmbedding, features: usize) -> NoiseEmbedding {
         NoiseEmbeddingConfig {
             time_embedding,
+            waves: features,
             features,
             classes: 0,
         }

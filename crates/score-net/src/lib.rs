@@ -1,6 +1,6 @@
-//! Score networks in Burn: a U-Net for images, an MLP for points, EDM preconditioning.
+//! Score networks in Burn: a U-Net and a transformer for images, an MLP for points, EDM preconditioning.
 //!
-//! Two networks, [`UNet`] and [`Mlp`], take a noised sample and its noise level c_noise = ¼·ln(σ/α)
+//! Three networks, [`UNet`], [`DiT`] and [`Mlp`], take a noised sample and its noise level c_noise = ¼·ln(σ/α)
 //! and return something of the sample's shape. They know nothing of diffusion: what goes in is
 //! scaled, and what comes out is read, by the preconditioning around them.
 //!
@@ -19,11 +19,13 @@ mod autoencoder;
 pub mod block;
 mod class;
 mod classifier;
+mod dit;
 mod embedding;
 mod mlp;
 mod model;
 mod network;
 mod parallel;
+mod patch;
 mod preconditioning;
 mod profile;
 mod unet;
@@ -36,6 +38,7 @@ pub use autoencoder::{
 };
 pub use class::ClassError;
 pub use classifier::ModelClassifier;
+pub use dit::{DiT, DiTConfig, DiTSize};
 pub use embedding::{NoiseEmbedding, NoiseEmbeddingConfig, TimeEmbedding};
 pub use mlp::{Mlp, MlpConfig};
 pub use model::{Model, ModelConfig, ModelError, ModelScore, Output};

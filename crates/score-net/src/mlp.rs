@@ -110,6 +110,7 @@ impl MlpConfig {
     fn noise_embedding(&self, classes: usize) -> NoiseEmbeddingConfig {
         NoiseEmbeddingConfig {
             time_embedding: self.time_embedding,
+            waves: self.embedding,
             features: self.embedding,
             classes,
         }

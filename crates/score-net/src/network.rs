@@ -13,6 +13,7 @@ pub(crate) use self::error::{MOST, MOST_LEVELS, at_most, nonempty, positive};
 pub use self::signature::Signature;
 pub use self::weights::Weights;
 use crate::autoencoder::{Autoencoder, AutoencoderConfig};
+use crate::dit::{DiT, DiTConfig};
 use crate::mlp::{Mlp, MlpConfig};
 use crate::unet::{NoisyClassifier, NoisyClassifierConfig, UNet, UNetConfig};
 
@@ -39,6 +40,9 @@ pub enum NetworkConfig {
     /// A U-Net, for images.
     #[serde(rename = "unet")]
     UNet(UNetConfig),
+    /// A diffusion transformer, for images.
+    #[serde(rename = "dit")]
+    DiT(DiTConfig),
     /// An MLP, for points.
     #[serde(rename = "mlp")]
     Mlp(MlpConfig),
@@ -65,6 +69,7 @@ impl NetworkConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         match self {
             Self::UNet(config) => config.validate(),
+            Self::DiT(config) => config.validate(),
             Self::Mlp(config) => config.validate(),
             Self::Classifier(config) => config.validate(),
             Self::Autoencoder(config) => config.validate(),
@@ -94,6 +99,7 @@ impl NetworkConfig {
         let signature = signature.into();
         match self {
             Self::UNet(config) => Ok(Network::UNet(config.init(signature, seed, device)?)),
+            Self::DiT(config) => Ok(Network::DiT(config.init(signature, seed, device)?)),
             Self::Mlp(config) => Ok(Network::Mlp(config.init_for(signature, seed, device)?)),
             Self::Classifier(config) => {
                 Ok(Network::Classifier(config.init(signature, seed, device)?))
@@ -115,6 +121,7 @@ impl NetworkConfig {
         let signature = signature.into();
         match self {
             Self::UNet(config) => config.parameter_count(signature),
+            Self::DiT(config) => config.parameter_count(signature),
             Self::Mlp(config) => config.parameter_count_for(signature),
             Self::Classifier(config) => config.parameter_count(signature),
             Self::Autoencoder(config) => config.parameter_count(signature.shape),
@@ -134,6 +141,7 @@ impl NetworkConfig {
         let body = match self {
             Self::UNet(config) => config.describe(shape)?,
             Self::Autoencoder(config) => config.describe(shape)?,
+            Self::DiT(config) => config.describe(shape)?,
             Self::Mlp(config) => format!(
                 "MLP for points of {} coordinates: {} residual blocks of width {}, {} time \
                  embedding of {} features",
@@ -164,6 +172,8 @@ impl NetworkConfig {
 pub enum Network {
     /// A U-Net.
     UNet(UNet),
+    /// A diffusion transformer.
+    DiT(DiT),
     /// An MLP; images are flattened for it.
     Mlp(Mlp),
     /// A classifier, which answers with logits.
@@ -208,6 +218,7 @@ impl Network {
     ) -> Tensor<4> {
         match self {
             Self::UNet(unet) => unet.forward(x, c_noise, classes),
+            Self::DiT(dit) => dit.forward(x, c_noise, classes),
             Self::Mlp(mlp) => {
                 let [batch, _, height, width] = x.dims();
                 let output = mlp.forward(x.flatten(1, 3), c_noise, classes);
@@ -243,6 +254,7 @@ mod tests {
     fn configurations_survive_toml_and_json() {
         let configs = [
             NetworkConfig::default(),
+            NetworkConfig::DiT(DiTConfig::default()),
             NetworkConfig::Mlp(MlpConfig::default()),
             NetworkConfig::Autoencoder(AutoencoderConfig::default()),
         ];
@@ -273,6 +285,7 @@ mod tests {
     fn data_without_extent_are_refused() {
         for config in [
             NetworkConfig::default(),
+            NetworkConfig::DiT(DiTConfig::default()),
             NetworkConfig::Mlp(MlpConfig::default()),
         ] {
             let error = config.init([1, 0, 4], 0, &Device::flex()).unwrap_err();

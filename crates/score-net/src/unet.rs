@@ -3,7 +3,6 @@
 mod classifier;
 mod config;
 mod level;
-mod patch;
 mod plan;
 
 use burn::module::Module;
@@ -13,9 +12,9 @@ use burn::tensor::{Int, Tensor};
 pub use self::classifier::{NoisyClassifier, NoisyClassifierConfig};
 pub use self::config::UNetConfig;
 use self::level::{DownLevel, Middle, UpLevel};
-use self::patch::{depth_to_space, space_to_depth};
 use crate::block::{GroupNorm, convolve, norm_silu_convolve};
 use crate::embedding::NoiseEmbedding;
+use crate::patch::{depth_to_space, space_to_depth};
 use crate::profile::layer;
 
 /// A U-Net F(x, c_noise), built by [`UNetConfig::init`].

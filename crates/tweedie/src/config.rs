@@ -10,7 +10,7 @@
 //! kind = "vp"               # ve, sub-vp, cosine, edm, brownian, ddpm, smld, damped-langevin
 //!
 //! [network]
-//! kind = "unet"             # or "mlp"
+//! kind = "unet"             # dit, mlp, classifier
 //! ```
 //!
 //! Whatever is left out has a default, except for these; whatever is not known is refused.

@@ -31,6 +31,9 @@ pub(super) static TARGETS: [Target; 3] = [
             b"\"network\":",
             b"\"kind\": \"unet\"",
             b"\"kind\": \"mlp\"",
+            b"\"kind\": \"dit\"",
+            b"\"size\": \"XL\"",
+            b"\"depth\":",
             b"\"channels\":",
             b"\"multipliers\": [",
             b"\"blocks\":",
@@ -171,7 +174,8 @@ fn experiment(bytes: &[u8]) {
     }
 }
 
-const EXPERIMENTS: [&str; 8] = [
+const EXPERIMENTS: [&str; 9] = [
+    include_str!("../../../../configs/mnist-dit.toml"),
     include_str!("../../../../configs/mnist-classes.toml"),
     include_str!("../../../../configs/mnist-classifier.toml"),
     include_str!("../../../../configs/mnist-latent.toml"),

@@ -1,37 +1,52 @@
-//! SiLU of every value of a slice of f32, and its gradient.
+//! SiLU or GELU of every value of a slice of f32, and its gradient.
 
 pub(crate) mod ops;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::activation::{silu, silu_and_slope};
+use crate::activation::{gelu, gelu_slope, silu, silu_and_slope};
 use crate::buffer::{worth_a_thread, written};
 use crate::vector::{load_some, store};
 
+/// Which function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    Silu,
+    Gelu,
+}
+
 /// The output for x.
-pub(crate) fn forward(arch: Arch, x: &[f32]) -> Vec<f32> {
+pub(crate) fn forward(arch: Arch, function: Function, x: &[f32]) -> Vec<f32> {
     let chunk = worth_a_thread(1);
     written(x.len(), |out| {
         (out.par_chunks_mut(chunk))
             .zip(x.par_chunks(chunk))
-            .for_each(|(out, x)| arch.dispatch(Value { out, x }));
+            .for_each(|(out, x)| arch.dispatch(Value { function, out, x }));
     })
 }
 
 /// The gradient of x, from that of the output.
 ///
 /// The derivative is computed again: that is cheaper than to have kept it in memory.
-pub(crate) fn backward(arch: Arch, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+pub(crate) fn backward(arch: Arch, function: Function, x: &[f32], gradient: &[f32]) -> Vec<f32> {
     let chunk = worth_a_thread(1);
     written(x.len(), |dx| {
         (dx.par_chunks_mut(chunk))
             .zip(x.par_chunks(chunk).zip(gradient.par_chunks(chunk)))
-            .for_each(|(dx, (x, gradient))| arch.dispatch(Slope { dx, x, gradient }));
+            .for_each(|(dx, (x, gradient))| {
+                arch.dispatch(Slope {
+                    function,
+                    dx,
+                    x,
+                    gradient,
+                });
+            });
     })
 }
 
 struct Value<'a> {
+    function: Function,
     /// Written before it is read.
     out: &'a mut [f32],
     x: &'a [f32],
@@ -44,12 +59,18 @@ impl WithSimd for Value<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let lanes = S::F32_LANES;
         for (out, x) in self.out.chunks_mut(lanes).zip(self.x.chunks(lanes)) {
-            store(simd, out, silu(simd, load_some(simd, x)));
+            let x = load_some(simd, x);
+            let value = match self.function {
+                Function::Silu => silu(simd, x),
+                Function::Gelu => gelu(simd, x),
+            };
+            store(simd, out, value);
         }
     }
 }
 
 struct Slope<'a> {
+    function: Function,
     /// Written before it is read.
     dx: &'a mut [f32],
     x: &'a [f32],
@@ -64,7 +85,11 @@ impl WithSimd for Slope<'_> {
         let lanes = S::F32_LANES;
         let inputs = self.x.chunks(lanes).zip(self.gradient.chunks(lanes));
         for (dx, (x, gradient)) in self.dx.chunks_mut(lanes).zip(inputs) {
-            let [_, slope] = silu_and_slope(simd, load_some(simd, x));
+            let x = load_some(simd, x);
+            let slope = match self.function {
+                Function::Silu => silu_and_slope(simd, x)[1],
+                Function::Gelu => gelu_slope(simd, x),
+            };
             store(simd, dx, simd.mul_f32s(slope, load_some(simd, gradient)));
         }
     }
@@ -84,8 +109,8 @@ mod tests {
             for len in [0, 1, 7, 16, 33, longest] {
                 let x: Vec<f32> = (0..len).map(|i| (i as f32 * 0.37).sin() * 9.0).collect();
                 let gradient: Vec<f32> = (0..len).map(|i| (i as f32 * 0.11).cos()).collect();
-                let out = forward(arch, &x);
-                let dx = backward(arch, &x, &gradient);
+                let out = forward(arch, Function::Silu, &x);
+                let dx = backward(arch, Function::Silu, &x, &gradient);
                 assert_eq!([out.len(), dx.len()], [len; 2]);
                 for i in 0..len {
                     let [u, g] = [x[i], gradient[i]].map(f64::from);

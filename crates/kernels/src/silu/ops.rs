@@ -1,4 +1,4 @@
-//! SiLU in Burn's autodiff graph.
+//! SiLU and GELU in Burn's autodiff graph.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -9,13 +9,14 @@ use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
 use pulp::Arch;
 
+use super::Function;
 use crate::ops::slice;
 use crate::profile::{extents, operation};
 
 /// The output from x, of any shape.
-pub(crate) fn forward(x: FlexTensor) -> FlexTensor {
+pub(crate) fn forward(function: Function, x: FlexTensor) -> FlexTensor {
     let x = x.to_contiguous();
-    shaped(super::forward(Arch::new(), slice(&x)), &x)
+    shaped(super::forward(Arch::new(), function, slice(&x)), &x)
 }
 
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(crate) struct Activation;
 
 impl Backward<Flex, 1> for Activation {
     /// x.
-    type State = NodeId;
+    type State = (NodeId, Function);
 
     fn backward(
         self,
@@ -32,14 +33,18 @@ impl Backward<Flex, 1> for Activation {
         checkpointer: &mut Checkpointer,
     ) {
         let gradient = grads.consume::<Flex>(&recorded.node);
-        let _span = operation!("silu backward", extents(gradient.shape().as_slice()));
+        let (x, function) = recorded.state;
+        let _span = match function {
+            Function::Silu => operation!("silu backward", extents(gradient.shape().as_slice())),
+            Function::Gelu => operation!("gelu backward", extents(gradient.shape().as_slice())),
+        };
         let gradient = gradient.to_contiguous();
         let x = checkpointer
-            .retrieve_node_output::<FlexTensor>(recorded.state)
+            .retrieve_node_output::<FlexTensor>(x)
             .to_contiguous();
         let [node] = recorded.parents;
         if let Some(node) = node {
-            let dx = super::backward(Arch::new(), slice(&x), slice(&gradient));
+            let dx = super::backward(Arch::new(), function, slice(&x), slice(&gradient));
             grads.register::<Flex>(node.id, shaped(dx, &x));
         }
     }

@@ -7,6 +7,7 @@ mod activation;
 mod attention;
 mod errors;
 mod resampling;
+mod tokens;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use kernels::{conv2d, group_norm, norm_silu_conv2d, plain};

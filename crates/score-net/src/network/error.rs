@@ -119,7 +119,10 @@ const MOST_NUMBERS: usize = 1 << 31;
 
 /// `value` unless it is zero or larger than anything one could mean.
 pub(crate) fn positive(field: &'static str, value: usize) -> Result<usize, ConfigError> {
-    let most = if field == "blocks" { MOST_BLOCKS } else { MOST };
+    let most = match field {
+        "blocks" | "depth" => MOST_BLOCKS,
+        _ => MOST,
+    };
     match value {
         0 => Err(ConfigError::Zero { field }),
         _ => at_most(field, value, most),

@@ -7,11 +7,11 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::level::{DownLevel, Middle};
-use super::patch::space_to_depth;
 use super::{UNetConfig, size};
 use crate::block::{GroupNorm, convolve};
 use crate::embedding::{NoiseEmbedding, TimeEmbedding};
 use crate::network::{ConfigError, Signature, Weights, at_most};
+use crate::patch::space_to_depth;
 use crate::profile::layer;
 
 /// Configuration of a [`NoisyClassifier`], as it stands in an experiment file; the number of classes is the

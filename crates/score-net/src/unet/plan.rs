@@ -7,6 +7,7 @@ use crate::attention::SelfAttentionConfig;
 use crate::block::{DownsampleConfig, GroupNormConfig, ResidualBlockConfig, UpsampleConfig};
 use crate::embedding::NoiseEmbeddingConfig;
 use crate::network::{ConfigError, Signature, Weights, nonempty};
+use crate::patch;
 
 /// Size and width of one level.
 pub(super) struct Level {
@@ -208,6 +209,7 @@ impl UNetConfig {
             channels: self.channels,
             embedding: NoiseEmbeddingConfig {
                 time_embedding: self.time_embedding,
+                waves: self.embedding,
                 features: self.embedding,
                 classes: signature.classes,
             },
@@ -226,17 +228,7 @@ impl UNetConfig {
     pub(super) fn levels(&self, shape: [usize; 3]) -> Result<Vec<Level>, ConfigError> {
         self.validate()?;
         let [_, height, width] = nonempty(shape)?;
-        for (whole_name, whole) in [("the images' height", height), ("the images' width", width)] {
-            if !whole.is_multiple_of(self.patch) {
-                return Err(ConfigError::NotADivisor {
-                    field: "patch",
-                    value: self.patch,
-                    whole_name,
-                    whole,
-                    remedy: "use 1, or a common divisor of height and width",
-                });
-            }
-        }
+        patch::check(self.patch, [height, width])?;
         let mut size = [height / self.patch, width / self.patch];
         let mut levels = Vec::new();
         for multiplier in &self.multipliers {

@@ -102,7 +102,7 @@ fn a_batch_of_several_classes_is_each_sample_s_own() {
 #[test]
 fn classifier_free_guidance_of_a_network_is_the_combination_of_its_two_answers() {
     let vp = VariancePreserving::default();
-    let [config, _] = tiny_networks();
+    let [config, ..] = tiny_networks();
     let model = model(config, CLASSES);
     let (x, t) = (state(1, 5), Time(0.4));
     let all = model.under(&vp);
@@ -116,7 +116,7 @@ fn classifier_free_guidance_of_a_network_is_the_combination_of_its_two_answers()
 #[test]
 fn classes_that_a_model_does_not_have_are_refused() {
     let vp = VariancePreserving::default();
-    let [config, _] = tiny_networks();
+    let [config, ..] = tiny_networks();
     let unconditional = model(config.clone(), 0);
     let error = unconditional.under(&vp).of_class(7).err();
     assert_eq!(error, Some(ClassError::Unconditional { class: 7 }));

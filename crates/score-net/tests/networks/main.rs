@@ -8,10 +8,11 @@ mod learned_variance;
 mod overfitting;
 mod parameters;
 mod properties;
+mod published;
 mod scores;
 mod velocity;
 
-use score_net::{MlpConfig, NetworkConfig, NoisyClassifierConfig, UNetConfig};
+use score_net::{DiTConfig, MlpConfig, NetworkConfig, NoisyClassifierConfig, UNetConfig};
 
 /// A U-Net with everything in it, on two levels, as small as it gets.
 fn tiny_unet() -> UNetConfig {
@@ -22,6 +23,19 @@ fn tiny_unet() -> UNetConfig {
         heads: 2,
         embedding: 8,
         ..UNetConfig::default()
+    }
+}
+
+/// A transformer of two blocks, a token a pixel.
+fn tiny_dit() -> DiTConfig {
+    DiTConfig {
+        patch: 1,
+        depth: 2,
+        width: 8,
+        heads: 2,
+        mlp_ratio: 2,
+        embedding: 8,
+        ..DiTConfig::default()
     }
 }
 
@@ -37,10 +51,11 @@ fn tiny_classifier() -> NoisyClassifierConfig {
     }
 }
 
-/// Both networks, small.
-fn tiny_networks() -> [NetworkConfig; 2] {
+/// Every network of a score, small.
+fn tiny_networks() -> [NetworkConfig; 3] {
     [
         NetworkConfig::UNet(tiny_unet()),
+        NetworkConfig::DiT(tiny_dit()),
         NetworkConfig::Mlp(MlpConfig {
             width: 16,
             blocks: 2,

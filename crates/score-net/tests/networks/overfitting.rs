@@ -2,10 +2,10 @@
 
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
-use score_net::{MlpConfig, NetworkConfig};
+use score_net::{DiTConfig, MlpConfig, NetworkConfig};
 
 use super::parameters::Noise;
-use super::tiny_unet;
+use super::{tiny_dit, tiny_unet};
 
 /// Loss before and after `steps` of Adam towards four fixed targets that no rule connects with
 /// their inputs.
@@ -36,6 +36,17 @@ fn overfit(config: &NetworkConfig, shape: [usize; 3], steps: usize) -> (f32, f32
 #[test]
 fn the_unet_learns_one_batch_by_heart() {
     let config = NetworkConfig::UNet(tiny_unet());
+    let (first, last) = overfit(&config, [1, 8, 8], 300);
+    assert!(last < 1e-3 * first, "{first} to {last}");
+}
+
+#[test]
+fn the_transformer_learns_one_batch_by_heart() {
+    let config = NetworkConfig::DiT(DiTConfig {
+        patch: 2,
+        width: 32,
+        ..tiny_dit()
+    });
     let (first, last) = overfit(&config, [1, 8, 8], 300);
     assert!(last < 1e-3 * first, "{first} to {last}");
 }

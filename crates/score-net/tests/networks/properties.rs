@@ -2,10 +2,10 @@
 
 use burn::module::{Module, ParamId};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData, Tolerance};
-use score_net::{MlpConfig, Network, NetworkConfig, UNetConfig};
+use score_net::{DiTConfig, MlpConfig, Network, NetworkConfig, UNetConfig};
 
 use super::parameters::{Change, Noise, Parameters, Stir, map};
-use super::{tiny_networks, tiny_unet};
+use super::{tiny_dit, tiny_networks, tiny_unet};
 
 fn input(batch: usize, [channels, height, width]: [usize; 3]) -> Tensor<4> {
     let data = Noise::new(5).data([batch, channels, height, width]);
@@ -46,12 +46,18 @@ fn patches_leave_the_shape_as_it_is() {
         patch: 2,
         ..tiny_unet()
     };
-    for shape in [[1, 28, 28], [3, 6, 10]] {
-        let network = stirred(&NetworkConfig::UNet(config.clone()), shape);
-        let x = input(2, shape).cast(FloatDType::F64);
-        let y = network.forward(x.clone(), levels(2).cast(FloatDType::F64));
-        assert_eq!(y.dims(), x.dims());
-        assert!(y.abs().min().into_scalar::<f64>() > 0.0);
+    let transformer = DiTConfig {
+        patch: 2,
+        ..tiny_dit()
+    };
+    for config in [NetworkConfig::UNet(config), NetworkConfig::DiT(transformer)] {
+        for shape in [[1, 28, 28], [3, 6, 10]] {
+            let network = stirred(&config, shape);
+            let x = input(2, shape).cast(FloatDType::F64);
+            let y = network.forward(x.clone(), levels(2).cast(FloatDType::F64));
+            assert_eq!(y.dims(), x.dims());
+            assert!(y.abs().min().into_scalar::<f64>() > 0.0);
+        }
     }
 }
 
@@ -74,11 +80,11 @@ fn parameters_are_counted_without_building_the_network() {
         },
     ];
     let shape = [3, 8, 8];
-    for config in variants
-        .map(NetworkConfig::UNet)
-        .into_iter()
-        .chain([NetworkConfig::Mlp(MlpConfig::default())])
-    {
+    for config in variants.map(NetworkConfig::UNet).into_iter().chain([
+        NetworkConfig::Mlp(MlpConfig::default()),
+        NetworkConfig::DiT(DiTConfig::default()),
+        NetworkConfig::DiT(tiny_dit()),
+    ]) {
         let network = config.init(shape, 0, &Device::flex()).unwrap();
         assert_eq!(config.parameter_count(shape).unwrap(), network.num_params());
     }

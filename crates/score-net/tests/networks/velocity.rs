@@ -33,7 +33,7 @@ fn close(found: Tensor<4>, expected: Tensor<4>) {
     }
 }
 
-fn configs(velocity: VelocityPrediction) -> [ModelConfig; 2] {
+fn configs(velocity: VelocityPrediction) -> [ModelConfig; 3] {
     tiny_networks().map(|network| ModelConfig {
         shape: SHAPE,
         network,
@@ -122,7 +122,7 @@ fn the_score_is_the_paper_s_of_the_network_s_answer_to_both_halves() {
 
 #[test]
 fn a_model_of_positions_alone_has_no_score_of_velocities() {
-    let [config, _] = tiny_networks().map(|network| ModelConfig {
+    let [config, ..] = tiny_networks().map(|network| ModelConfig {
         shape: SHAPE,
         network,
         preconditioning: PreconditioningConfig::default(),

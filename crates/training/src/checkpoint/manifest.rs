@@ -68,8 +68,9 @@ pub struct DataIdentity {
     pub samples: u64,
     /// The shape of each, `[C, H, W]`.
     pub shape: [usize; 3],
-    /// SHA-256 of [`DataIdentity::PROBES`] samples spread over the set, or all if there are fewer, or of the set's
-    /// [fingerprint](Source::fingerprint) if it has one; with their classes where those are learned from.
+    /// SHA-256 of [`DataIdentity::PROBES`] samples spread over the set, or all if there are fewer, with their
+    /// classes where those are learned from; of a set that has a [fingerprint](Source::fingerprint), of that in
+    /// place of samples.
     pub sha256: String,
 }
 

@@ -131,9 +131,8 @@ impl Base {
                 let fault = Fault::usage(format!("{}: `{key}` is missing", self.name));
                 match key.as_str() {
                     "data" => fault.hint("add a section [data] with kind = \"mnist\" or \"toy\""),
-                    "network" => {
-                        fault.hint("add a section [network] with kind = \"unet\" or \"mlp\"")
-                    }
+                    "network" => fault
+                        .hint("add a section [network] with kind = \"unet\", \"dit\" or \"mlp\""),
                     "data.name" => fault.hint(format!(
                         "the toys are {}",
                         Toy::ALL.map(Toy::name).join(", ")

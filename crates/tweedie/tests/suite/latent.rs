@@ -57,7 +57,7 @@ fn place() -> Place {
     place
 }
 
-fn trained() -> Place {
+pub fn trained() -> Place {
     let place = place();
     let line = "train --config latent.toml --quiet --run run";
     place.run(line).success();

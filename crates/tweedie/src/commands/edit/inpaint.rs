@@ -16,13 +16,12 @@ use crate::pictures::Cell;
 /// Arguments of `edit inpaint`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is kept is kept to the last bit. Of --method, `repaint` makes the rest fit best; it takes as many \
-evaluations as `replace`, times --resamples.
+What is kept is kept to the last bit.
 
 Examples:
   tweedie edit inpaint --sample 3 --box 7..21,7..21       the middle of a test digit
   tweedie edit inpaint --image digit.png --mask mask.png --count 16
-  tweedie edit inpaint --sample 3 --box 14..28,0..28 --method reconstruct")]
+  tweedie edit inpaint --sample 3 --box 14..28,0..28 --method repaint --resamples 10")]
 pub struct InpaintArgs {
     #[command(flatten)]
     pub subject: SubjectArgs,

@@ -49,12 +49,11 @@ pub struct InterpolateArgs {
     #[arg(
         long,
         value_name = "FROM,TO",
-        num_args = 2,
-        value_delimiter = ',',
+        value_parser = pair,
         conflicts_with_all = ["from", "to"],
         help_heading = "Picture"
     )]
-    pub samples: Vec<usize>,
+    pub samples: Option<(usize, usize)>,
     /// Number of pictures, both ends included
     #[arg(long, value_name = "N", default_value = "9", value_parser = at_least(2), help_heading = "Sampling")]
     pub count: usize,
@@ -62,7 +61,7 @@ pub struct InterpolateArgs {
     #[arg(
         long,
         value_name = "TOL",
-        default_value_t = 1e-4,
+        default_value_t = 1e-5,
         help_heading = "Sampling"
     )]
     pub tolerance: f64,
@@ -165,9 +164,9 @@ fn way(
 /// The two pictures.
 fn ends(args: &InterpolateArgs, session: &Session) -> Result<[Subject; 2]> {
     let shape = session.shape();
-    let [from, to] = match (&args.from, &args.to, &args.samples[..]) {
+    let [from, to] = match (&args.from, &args.to, args.samples) {
         (Some(from), Some(to), _) => [of_file(from, shape[0])?, of_file(to, shape[0])?],
-        (_, _, &[from, to]) => [
+        (_, _, Some((from, to))) => [
             of_data(&session.chosen, from)?,
             of_data(&session.chosen, to)?,
         ],
@@ -177,4 +176,13 @@ fn ends(args: &InterpolateArgs, session: &Session) -> Result<[Subject; 2]> {
         }
     };
     Ok([from.of_size(shape)?, to.of_size(shape)?])
+}
+
+/// "3,7"
+fn pair(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once(',').and_then(|(from, to)| {
+        let number = |text: &str| text.trim().parse().ok();
+        Some((number(from)?, number(to)?))
+    });
+    numbers.ok_or_else(|| "write two places with a comma between them, such as 3,7".to_owned())
 }

@@ -3,13 +3,31 @@
 
 use burn::tensor::Tensor;
 
+use crate::network::ConfigError;
+
+/// Refuses images of a height or width that `patch` does not divide.
+pub(crate) fn check(patch: usize, [height, width]: [usize; 2]) -> Result<(), ConfigError> {
+    for (whole_name, whole) in [("the images' height", height), ("the images' width", width)] {
+        if !whole.is_multiple_of(patch) {
+            return Err(ConfigError::NotADivisor {
+                field: "patch",
+                value: patch,
+                whole_name,
+                whole,
+                remedy: "use 1, or a common divisor of height and width",
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Moves squares of `patch` × `patch` pixels into the channels.
 ///
 /// # Shapes
 ///
 /// - x: `[batch, channels, height, width]`
 /// - output: `[batch, height/patch, width/patch, channels·patch²]`
-pub(super) fn space_to_depth(x: Tensor<4>, patch: usize) -> Tensor<4> {
+pub(crate) fn space_to_depth(x: Tensor<4>, patch: usize) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     let [rows, columns] = [height / patch, width / patch];
     x.reshape([batch, channels, rows, patch, columns, patch])
@@ -23,7 +41,7 @@ pub(super) fn space_to_depth(x: Tensor<4>, patch: usize) -> Tensor<4> {
 ///
 /// - x: `[batch, height, width, channels·patch²]`
 /// - output: `[batch, channels, height·patch, width·patch]`
-pub(super) fn depth_to_space(x: Tensor<4>, patch: usize) -> Tensor<4> {
+pub(crate) fn depth_to_space(x: Tensor<4>, patch: usize) -> Tensor<4> {
     let [batch, rows, columns, depth] = x.dims();
     let channels = depth / (patch * patch);
     x.reshape([batch, rows, columns, channels, patch, patch])
