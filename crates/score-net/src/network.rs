@@ -165,7 +165,7 @@ impl NetworkConfig {
 ///
 /// It is raw: what its output means, and how its input is scaled, is the preconditioning's affair.
 #[derive(Module, Debug)]
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "there is one network per process"
 )]

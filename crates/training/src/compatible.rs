@@ -145,7 +145,8 @@ pub(crate) fn without_elbo(config: &ObjectiveConfig) -> Result<(), TrainingError
         None => Ok(()),
         Some(elbo) => {
             let must = "left out, where network.kind is not autoencoder";
-            refuse("training.objective.elbo", format!("{elbo:?}"), must)
+            let field = "training.objective.elbo.kl_weight";
+            refuse(field, elbo.kl_weight.to_string(), must)
         }
     }
 }
