@@ -1,4 +1,4 @@
-//! The layers of a U-Net for Burn's CPU backend, channels last, with their gradients.
+//! The layers of a U-Net and of a transformer for Burn's CPU backend, channels last, with their gradients.
 //!
 //! Two layers take nearly all of a U-Net's time, [`conv2d`] and [`group_norm`], and [`attention`] its
 //! share of a network that has it. On Burn's CPU backend, Flex, in f32, they run kernels of their own,
@@ -6,7 +6,8 @@
 //! directly where not, a normalisation that applies scale, shift and SiLU while a sample is in cache
 //! ([`norm_silu_conv2d`] does both in one), and an attention whose weights never leave it. So do
 //! [`silu()`], for what is not normalised first, and [`upsample`] and [`concat()`], which only move
-//! values, and would otherwise do it on one core. SIMD is chosen at run time (AVX-512, AVX2, NEON, or
+//! values, and would otherwise do it on one core; and, of a transformer, [`linear`], [`layer_norm`],
+//! [`gelu`] and [`gated_sum`]. SIMD is chosen at run time (AVX-512, AVX2, NEON, or
 //! none), threads are rayon's, and a result does not depend on their number.
 //!
 //! On every other backend, and for other number types, the same functions are written in Burn's own
