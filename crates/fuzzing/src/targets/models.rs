@@ -108,6 +108,7 @@ fn tiny() -> ModelConfig {
             ..MlpConfig::default()
         }),
         preconditioning: PreconditioningConfig::default(),
+        classes: 0,
     }
 }
 

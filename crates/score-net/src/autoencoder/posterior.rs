@@ -135,14 +135,15 @@ mod tests {
             host(&posterior.deviation()),
         );
         let found = posterior.log_densities(&epsilon);
-        for image in 0..2 {
+        assert_eq!(found.len(), 2);
+        for (image, found) in found.into_iter().enumerate() {
             let elements = 3 * image..3 * (image + 1);
             let density = |i: usize| {
                 let square = ((z[i] - mean[i]) / deviation[i]).powi(2);
                 -0.5 * square - (deviation[i] * TAU.sqrt()).ln()
             };
             let exact: f64 = elements.map(density).sum();
-            assert!((found[image] - exact).abs() < 1e-12);
+            assert!((found - exact).abs() < 1e-12);
         }
     }
 
