@@ -60,6 +60,12 @@ pub trait Source: Send + Sync {
     fn class_names(&self) -> &[String] {
         &[]
     }
+
+    /// What the set is recognised by in place of its numbers, where those are computed and may differ in the
+    /// last digit from device to device; none of a set that is known by them.
+    fn fingerprint(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What is behind a pointer is a set as well.
@@ -101,6 +107,10 @@ macro_rules! behind {
 
             fn class_names(&self) -> &[String] {
                 (**self).class_names()
+            }
+
+            fn fingerprint(&self) -> Option<&str> {
+                (**self).fingerprint()
             }
         }
     };

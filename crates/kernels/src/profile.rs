@@ -47,6 +47,11 @@ pub(crate) fn heads([batch, pixels, thirds]: [usize; 3], heads: usize) -> String
     format!("{batch}x{pixels} {heads}x{}", thirds / 3 / heads)
 }
 
+/// What goes into a linear layer and what comes out: `32x49 128->384`.
+pub(crate) fn product([batch, tokens, _]: [usize; 3], [from, to]: [usize; 2]) -> String {
+    format!("{batch}x{tokens} {from}->{to}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,9 +70,4 @@ mod tests {
         );
         assert_eq!(heads([8, 49, 3 * 64], 4), "8x49 4x16");
     }
-}
-
-/// What goes into a linear layer and what comes out: `32x49 128->384`.
-pub(crate) fn product([batch, tokens, _]: [usize; 3], [from, to]: [usize; 2]) -> String {
-    format!("{batch}x{tokens} {from}->{to}")
 }

@@ -4,6 +4,9 @@
 //! and return something of the sample's shape. They know nothing of diffusion: what goes in is
 //! scaled, and what comes out is read, by the preconditioning around them.
 //!
+//! An [`Autoencoder`] is no such function: it takes images to latents, in which one of the others may be
+//! trained, and back.
+//!
 //! A network is described by plain serde data, [`NetworkConfig`], which together with the data's
 //! shape and a seed says everything about it: weights are drawn on the host, the same on every
 //! device, and nothing else is random. Output is exactly zero at the start.
@@ -12,6 +15,7 @@
 //! how [`kernels`] convolve and normalise them.
 
 mod attention;
+mod autoencoder;
 pub mod block;
 mod class;
 mod classifier;
@@ -28,6 +32,10 @@ mod unet;
 mod velocity;
 
 pub use attention::{SelfAttention, SelfAttentionConfig};
+pub use autoencoder::{
+    Autoencoder, AutoencoderConfig, Elbo, LatentBound, Posterior, bits_per_dimension,
+    log_discretised_logistic,
+};
 pub use class::ClassError;
 pub use classifier::ModelClassifier;
 pub use dit::{DiT, DiTConfig, DiTSize};

@@ -9,9 +9,10 @@ use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use self::error::ConfigError;
-pub(crate) use self::error::{MOST, at_most, nonempty, positive};
+pub(crate) use self::error::{MOST, MOST_LEVELS, at_most, nonempty, positive};
 pub use self::signature::Signature;
 pub use self::weights::Weights;
+use crate::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::dit::{DiT, DiTConfig};
 use crate::mlp::{Mlp, MlpConfig};
 use crate::unet::{NoisyClassifier, NoisyClassifierConfig, UNet, UNetConfig};
@@ -48,6 +49,9 @@ pub enum NetworkConfig {
     /// A classifier of noised images.
     #[serde(rename = "classifier")]
     Classifier(NoisyClassifierConfig),
+    /// A variational autoencoder of images: no score, but a space for one.
+    #[serde(rename = "autoencoder")]
+    Autoencoder(AutoencoderConfig),
 }
 
 impl Default for NetworkConfig {
@@ -68,7 +72,14 @@ impl NetworkConfig {
             Self::DiT(config) => config.validate(),
             Self::Mlp(config) => config.validate(),
             Self::Classifier(config) => config.validate(),
+            Self::Autoencoder(config) => config.validate(),
         }
+    }
+
+    /// Whether it is an autoencoder or a classifier, and so none that a score can be made of.
+    #[must_use]
+    pub fn has_no_score(&self) -> bool {
+        matches!(self, Self::Classifier(_) | Self::Autoencoder(_))
     }
 
     /// Builds the network for data of a shape, channels × height × width, or of another [`Signature`], its
@@ -93,6 +104,10 @@ impl NetworkConfig {
             Self::Classifier(config) => {
                 Ok(Network::Classifier(config.init(signature, seed, device)?))
             }
+            Self::Autoencoder(config) => {
+                let shape = signature.shape;
+                Ok(Network::Autoencoder(config.init(shape, seed, device)?))
+            }
         }
     }
 
@@ -109,6 +124,7 @@ impl NetworkConfig {
             Self::DiT(config) => config.parameter_count(signature),
             Self::Mlp(config) => config.parameter_count_for(signature),
             Self::Classifier(config) => config.parameter_count(signature),
+            Self::Autoencoder(config) => config.parameter_count(signature.shape),
         }
     }
 
@@ -124,6 +140,7 @@ impl NetworkConfig {
         let shape = signature.shape;
         let body = match self {
             Self::UNet(config) => config.describe(shape)?,
+            Self::Autoencoder(config) => config.describe(shape)?,
             Self::DiT(config) => config.describe(shape)?,
             Self::Mlp(config) => format!(
                 "MLP for points of {} coordinates: {} residual blocks of width {}, {} time \
@@ -144,11 +161,11 @@ impl NetworkConfig {
     }
 }
 
-/// A network of any kind: of `F(x, c_noise)`, or the classifier that may guide one.
+/// A network of any kind: of `F(x, c_noise)`, the classifier that may guide one, or an autoencoder.
 ///
 /// It is raw: what its output means, and how its input is scaled, is the preconditioning's affair.
 #[derive(Module, Debug)]
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "there is one network per process"
 )]
@@ -161,6 +178,8 @@ pub enum Network {
     Mlp(Mlp),
     /// A classifier, which answers with logits.
     Classifier(NoisyClassifier),
+    /// An autoencoder, which has no [`forward`](Network::forward).
+    Autoencoder(Autoencoder),
 }
 
 impl Network {
@@ -174,7 +193,8 @@ impl Network {
     ///
     /// # Panics
     ///
-    /// If the shape is not the one the network was built for.
+    /// If the shape is not the one the network was built for, or this is an
+    /// [autoencoder](Self::as_autoencoder), which is no function of x and a noise level.
     pub fn forward(&self, x: Tensor<4>, c_noise: Tensor<1>) -> Tensor<4> {
         self.forward_given(x, c_noise, None)
     }
@@ -211,6 +231,17 @@ impl Network {
                 let [batch, classes] = logits.dims();
                 logits.reshape([batch, classes, 1, 1])
             }
+            Self::Autoencoder(_) => {
+                panic!("an autoencoder has no score: encode and decode with it")
+            }
+        }
+    }
+
+    /// The autoencoder, if it is one.
+    pub fn as_autoencoder(&self) -> Option<&Autoencoder> {
+        match self {
+            Self::Autoencoder(autoencoder) => Some(autoencoder),
+            _ => None,
         }
     }
 }
@@ -225,6 +256,7 @@ mod tests {
             NetworkConfig::default(),
             NetworkConfig::DiT(DiTConfig::default()),
             NetworkConfig::Mlp(MlpConfig::default()),
+            NetworkConfig::Autoencoder(AutoencoderConfig::default()),
         ];
         for config in configs {
             let text = toml::to_string(&config).unwrap();

@@ -38,6 +38,8 @@ pub enum Role {
     Feature = 24,
     /// Whether a training example's class is told.
     ClassDropout = 60,
+    /// A draw of an autoencoder's latents.
+    Posterior = 70,
     /// What fills the cells of quantised data; the draw is counted in the step index.
     Dequantisation = 20,
 }

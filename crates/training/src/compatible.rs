@@ -116,6 +116,41 @@ pub(crate) fn with_classifier(
     Ok(sde)
 }
 
+/// Refuses what an autoencoder has no use for.
+pub(crate) fn with_autoencoder(
+    config: &ObjectiveConfig,
+    model: &ModelConfig,
+) -> Result<(), TrainingError> {
+    let must = "left out, where network.kind = autoencoder";
+    let own = ObjectiveConfig {
+        elbo: config.elbo,
+        ..ObjectiveConfig::default()
+    };
+    if *config != own {
+        let value = "more than `elbo`".into();
+        return refuse("training.objective", value, must);
+    }
+    if model.preconditioning != PreconditioningConfig::default() {
+        return refuse("preconditioning", "a value".into(), must);
+    }
+    match model.classes {
+        0 => Ok(()),
+        classes => refuse("model.classes", classes.to_string(), must),
+    }
+}
+
+/// Refuses what is for an autoencoder alone.
+pub(crate) fn without_elbo(config: &ObjectiveConfig) -> Result<(), TrainingError> {
+    match config.elbo {
+        None => Ok(()),
+        Some(elbo) => {
+            let must = "left out, where network.kind is not autoencoder";
+            let field = "training.objective.elbo.kl_weight";
+            refuse(field, elbo.kl_weight.to_string(), must)
+        }
+    }
+}
+
 /// Refuses what is for processes of positions alone, and returns what the network answers for velocities.
 pub(crate) fn with_pairs(
     config: &ObjectiveConfig,

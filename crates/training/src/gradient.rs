@@ -7,6 +7,7 @@ use score_net::{Model, Output};
 use sde_core::Time;
 use tracing::trace_span;
 
+use crate::elbo::{self, ElboLosses};
 use crate::hybrid;
 use crate::objective::Batch;
 
@@ -14,8 +15,10 @@ use crate::objective::Batch;
 pub(crate) struct Part {
     /// Its share of the gradient of the mean loss over the whole batch.
     pub gradient: GradientsParams,
-    /// The weighted mean squared error of each sample, `[samples]`.
+    /// The loss of each sample, `[samples]`.
     pub losses: Tensor<1>,
+    /// Reconstruction and divergence of each sample, `[samples]` both, of an autoencoder.
+    pub terms: Option<[Tensor<1>; 2]>,
     /// The time of each sample.
     pub times: Vec<Time>,
 }
@@ -41,6 +44,22 @@ pub(crate) fn gradient(
             device,
         )
     };
+    if let (Some(autoencoder), Some(noise)) = (model.network.as_autoencoder(), part.latent_noise) {
+        let ElboLosses { losses, terms } = trace_span!(target: "profile::phase", "forward")
+            .in_scope(|| {
+                let [channels, height, width] = noise.shape;
+                let epsilon = TensorData::new(noise.epsilon, [here, channels, height, width]);
+                let epsilon = Tensor::from_data(epsilon, device);
+                elbo::losses(autoencoder, upload(part.noisy), epsilon, noise.kl_weight)
+            });
+        let mean = losses.clone().sum().div_scalar(samples as f64);
+        return Part {
+            gradient: backward(mean, model),
+            losses: losses.without_autodiff(),
+            terms: Some(terms.map(Tensor::without_autodiff)),
+            times: part.times,
+        };
+    }
     let output = trace_span!(target: "profile::phase", "forward").in_scope(|| match &part.pairs {
         None if part.classes.is_empty() => model.outputs(upload(part.noisy), &part.marginals),
         None => model.outputs_of(upload(part.noisy), &part.marginals, &part.classes),
@@ -74,13 +93,18 @@ pub(crate) fn gradient(
         let mean = losses.clone().sum().div_scalar(samples as f64);
         (losses, mean)
     });
-    let gradient = trace_span!(target: "profile::phase", "backward")
-        .in_scope(|| GradientsParams::from_grads(mean.backward(), &model.network));
     Part {
-        gradient,
+        gradient: backward(mean, model),
         losses: losses.without_autodiff(),
+        terms: None,
         times: part.times,
     }
+}
+
+/// The gradient of `loss` for the parameters of `model`.
+fn backward(loss: Tensor<1>, model: &Model) -> GradientsParams {
+    trace_span!(target: "profile::phase", "backward")
+        .in_scope(|| GradientsParams::from_grads(loss.backward(), &model.network))
 }
 
 /// −log p(label) of each sample, `[samples]`, in nats, for logits `[samples, classes, 1, 1]`.

@@ -4,6 +4,7 @@
 //! - [`Objective`]: which t, which weight, which target; a batch as a function of (seed, step);
 //! - [`HybridConfig`]: the bound that trains a learned variance, beside it;
 //! - [`PairObjective`]: the same for positions and velocities; [`Task`] is either;
+//! - [`ElboObjective`]: the bound that an autoencoder is trained with;
 //! - [`Trainer`]: one step at a time, on any device;
 //! - [`Checkpoint`]: what a run needs to go on, on disk, atomically;
 //! - [`RunFolder`]: where a run keeps its configuration, metrics, samples and checkpoints;
@@ -14,6 +15,7 @@ mod classes;
 pub mod clipping;
 mod compatible;
 pub mod config;
+pub mod elbo;
 pub mod ema;
 pub mod error;
 mod gradient;
@@ -33,6 +35,7 @@ mod uncertainty;
 
 pub use checkpoint::{Checkpoint, CheckpointManifest};
 pub use config::{NotFinitePolicy, TrainingConfig};
+pub use elbo::{ElboConfig, ElboObjective, ElboTerms};
 pub use error::TrainingError;
 pub use hybrid::HybridConfig;
 pub use objective::{Draw, Objective, ObjectiveConfig};

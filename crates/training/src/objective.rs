@@ -13,6 +13,7 @@ use sde_core::{AffineSde, Marginal, Prediction, SdeConfig, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::classes::Told;
+use crate::elbo::{ElboConfig, LatentNoise};
 use crate::hybrid::{BoundTerm, Hybrid};
 use crate::{HybridConfig, TrainingError, UncertaintyConfig, compatible};
 
@@ -37,10 +38,13 @@ pub struct ObjectiveConfig {
     /// The share of examples whose class is not told, where the model knows classes, so that it learns the
     /// unconditional score as well; without it 0.1 as published (Ho & Salimans 2022).
     pub class_dropout: Option<f64>,
+    /// How an autoencoder's bound is trained, in place of all others; without it the bound itself.
+    pub elbo: Option<ElboConfig>,
 }
 
 impl ObjectiveConfig {
     pub(crate) fn validate(&self) -> Result<(), TrainingError> {
+        self.elbo.unwrap_or_default().validate()?;
         self.weighting.validated().map_err(named)?;
         self.time.validated().map_err(named)?;
         if let Some(uncertainty) = self.uncertainty {
@@ -166,6 +170,9 @@ pub struct Batch {
     /// The class that a classifier should tell of each sample; then `target` is empty, and the loss the
     /// cross-entropy.
     pub labels: Option<Vec<usize>>,
+    /// The noise of an autoencoder's latents; then `noisy` holds samples as they are, `times` is 0, and all else
+    /// is empty.
+    pub latent_noise: Option<LatentNoise>,
 }
 
 impl Objective {
@@ -345,6 +352,7 @@ impl Objective {
         });
         Ok(Batch {
             pairs: None,
+            latent_noise: None,
             labels: None,
             classes,
             bound,

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ElboTerms;
+
 /// The running mean's memory: it looks back over some 1/(1 − d) steps.
 const DECAY: f64 = 0.99;
 
@@ -28,6 +30,8 @@ pub struct Means {
     pub spikes: u64,
     /// Steps that were left out because their loss or gradient was not finite.
     pub skipped: u64,
+    /// The two terms of the loss, of an autoencoder.
+    pub terms: Option<ElboTerms>,
 }
 
 /// Sums since the last report, and the running mean.
@@ -52,6 +56,18 @@ pub(crate) struct Progress {
     running: f64,
     #[serde(with = "bits")]
     running_weight: f64,
+    /// Of an autoencoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    terms: Option<TermSums>,
+}
+
+/// Sums of an autoencoder's terms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct TermSums {
+    #[serde(with = "bits")]
+    reconstruction: f64,
+    #[serde(with = "bits")]
+    kl: f64,
 }
 
 impl Progress {
@@ -72,6 +88,13 @@ impl Progress {
         self.spikes += u64::from(spike);
         self.running = DECAY * self.running + (1.0 - DECAY) * loss;
         self.running_weight = DECAY * self.running_weight + (1.0 - DECAY);
+    }
+
+    /// The terms of the loss of a step that was taken.
+    pub fn made_of(&mut self, terms: ElboTerms) {
+        let sums = self.terms.get_or_insert_default();
+        sums.reconstruction += terms.reconstruction;
+        sums.kl += terms.kl;
     }
 
     /// A step that was left out.
@@ -114,6 +137,10 @@ impl Progress {
             clipped: old.clipped as f64 / n,
             spikes: old.spikes,
             skipped: old.skipped,
+            terms: old.terms.map(|sums| ElboTerms {
+                reconstruction: sums.reconstruction / n,
+                kl: sums.kl / n,
+            }),
         })
     }
 }

@@ -91,6 +91,8 @@ fn steps(
             let record = MetricsRecord {
                 step,
                 loss: means.loss,
+                reconstruction: means.terms.map(|terms| terms.reconstruction),
+                kl: means.terms.map(|terms| terms.kl),
                 loss_max: means.loss_max,
                 grad_norm: means.grad_norm,
                 grad_norm_max: means.grad_norm_max,

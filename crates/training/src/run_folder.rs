@@ -28,6 +28,12 @@ pub struct MetricsRecord {
     pub step: u64,
     /// The loss.
     pub loss: f64,
+    /// E_q[−log₂ P(x | z)] in bits per dimension, of an autoencoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconstruction: Option<f64>,
+    /// KL(q(z | x) ‖ N(0, I)) in bits per dimension, of an autoencoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl: Option<f64>,
     /// The largest loss of a step.
     #[serde(default)]
     pub loss_max: f64,

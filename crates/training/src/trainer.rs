@@ -170,9 +170,11 @@ impl<'a> Trainer<'a> {
         let parts = self.shards.map(samples, |range| self.part(range));
         let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
         let (mut gradients, mut losses, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        let mut terms = Vec::new();
         for part in parts {
             gradients.push(part.gradient);
             losses.push(part.losses);
+            terms.extend(part.terms);
             times.extend(part.times);
         }
         let schedule = Schedule {
@@ -185,6 +187,7 @@ impl<'a> Trainer<'a> {
         let unread = Unread {
             step: self.step + 1,
             losses,
+            terms,
             norm,
             times,
         };

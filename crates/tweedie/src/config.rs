@@ -23,7 +23,9 @@ mod load;
 mod overrides;
 mod suggestion;
 
-use score_net::{ModelConfig, NetworkConfig, PreconditioningConfig};
+use score_net::{
+    AutoencoderConfig, ConfigError, ModelConfig, NetworkConfig, PreconditioningConfig,
+};
 use sde_core::guidance::ClassifierFree;
 use sde_core::{Process, ProcessConfig};
 use serde::{Deserialize, Serialize};
@@ -44,6 +46,9 @@ pub struct ExperimentConfig {
     pub name: String,
     /// What is learned.
     pub data: DataConfig,
+    /// The autoencoder in whose latents it is learned; without it, it is learned as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoencoder: Option<AutoencoderSection>,
     /// The forward process.
     #[serde(default)]
     pub sde: ProcessConfig,
@@ -72,6 +77,45 @@ impl ExperimentConfig {
             preconditioning: self.preconditioning,
             classes: self.model.classes,
         }
+    }
+}
+
+/// An autoencoder that is trained first, in a run of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AutoencoderSection {
+    /// The network.
+    pub network: AutoencoderConfig,
+    /// How it is trained.
+    pub training: TrainingConfig,
+}
+
+impl ExperimentConfig {
+    /// The shape of the latents of samples of `shape`, where there is an autoencoder.
+    ///
+    /// # Errors
+    /// Names the field of its network that does not go with the samples.
+    pub fn latent_shape(&self, shape: [usize; 3]) -> Result<Option<[usize; 3]>, ConfigError> {
+        let section = self.autoencoder.as_ref();
+        section
+            .map(|section| section.network.latent_shape(shape))
+            .transpose()
+    }
+
+    /// The experiment that trains the autoencoder, where there is one.
+    pub fn first_stage(&self) -> Option<Self> {
+        let AutoencoderSection { network, training } = self.autoencoder.clone()?;
+        Some(Self {
+            name: format!("{}-autoencoder", self.name),
+            data: self.data.clone(),
+            autoencoder: None,
+            sde: ProcessConfig::default(),
+            model: ModelSection::default(),
+            network: NetworkConfig::Autoencoder(network),
+            preconditioning: PreconditioningConfig::default(),
+            training,
+            sampling: SamplingConfig::default(),
+        })
     }
 }
 

@@ -49,6 +49,12 @@ impl Dataset {
         Self { source, unit }
     }
 
+    /// Latents of another set.
+    pub fn latents(source: Box<dyn Source>) -> Self {
+        let unit = "latents";
+        Self { source, unit }
+    }
+
     /// The same, read ahead for a training with `seed` and batches of `batch` samples, where that is worth its
     /// threads: sets in memory need none.
     pub fn read_ahead(self, config: &DataConfig, seed: u64, batch: usize) -> Result<Self> {

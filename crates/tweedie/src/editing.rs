@@ -64,7 +64,6 @@ impl Editor<'_> {
     ) -> Result<Samples> {
         let picture = to_tensor(picture, self.device);
         let observation = Observation::new(projection, &picture)?;
-        let known = observation.project(&picture);
         let grid = &self.plan.grid;
         self.in_batches(&picture, &mut |guided, like, noise, observer| {
             let start = sample_prior(self.sde, like, &noise);
@@ -82,9 +81,7 @@ impl Editor<'_> {
                 }
             };
             // Guidance comes near to what is known, and a run may end short of the data.
-            let known = known.select_samples(&vec![0; like.batch()]);
-            let of_x = observation.project(&solved.x);
-            let x = solved.x.axpy(-1.0, &of_x).axpy(1.0, &known);
+            let x = agreeing(&observation, solved.x, &picture);
             Ok(Solution { x, ..solved })
         })
     }
@@ -141,7 +138,52 @@ impl Editor<'_> {
     }
 }
 
+/// x − P x + P x₀ for the picture x₀, `[1, C, H, W]`.
+fn agreeing(
+    observation: &Observation<'_, Tensor<4>>,
+    x: Tensor<4>,
+    picture: &Tensor<4>,
+) -> Tensor<4> {
+    let known = observation.project(picture);
+    let known = known.select_samples(&vec![0; x.batch()]);
+    let of_x = observation.project(&x);
+    x.axpy(-1.0, &of_x).axpy(1.0, &known)
+}
+
 fn not_differentiable() -> Fault {
     Fault::usage("--method reconstruct: with --classifier the score has no Jacobian to be had")
         .hint("take --method repaint, or guide without a classifier")
+}
+
+#[cfg(test)]
+mod tests {
+    use solvers::editing::AveragePooling;
+
+    use super::*;
+
+    #[test]
+    fn samples_get_the_means_of_the_picture_and_keep_what_differs_within_squares() {
+        let means = AveragePooling::new([1, 2, 4], 2).unwrap();
+        let device = runtime::select(Some(runtime::Backend::Flex))
+            .unwrap()
+            .device;
+        let picture =
+            Array4::from_shape_fn((1, 1, 2, 4), |(.., row, column)| (row + column) as f32);
+        let picture = to_tensor(&picture, &device);
+        let observation = Observation::new(&means, &picture).unwrap();
+        let x = Array4::from_shape_fn((2, 1, 2, 4), |(n, _, row, column)| {
+            (7 * n + 3 * row + column * column) as f32
+        });
+        let found = agreeing(&observation, to_tensor(&x, &device), &picture);
+        let found = to_array(found).unwrap();
+        // The picture's squares have the means 1 and 3; those of x are 2 and 8, and 7 more in the second.
+        for ((n, _, row, column), found) in found.indexed_iter() {
+            let (of_x, of_picture) = if column < 2 { (2.0, 1.0) } else { (8.0, 3.0) };
+            let expected = x[[n, 0, row, column]] - of_x - 7.0 * n as f32 + of_picture;
+            assert!(
+                (found - expected).abs() < 1e-5,
+                "{n}, {row}, {column}: {found}"
+            );
+        }
+    }
 }

@@ -14,6 +14,7 @@ use sde_core::{AffineSde, DifferentiableScore, Score};
 
 use crate::config::ClassChoice;
 use crate::failure::Fault;
+use crate::latents::{self, Record};
 use crate::runs::Chosen;
 
 /// The guidances of a run of a sampler; none by default. One is put around the other: classifier-free inside,
@@ -26,6 +27,8 @@ pub struct Guidance {
     pub weak: Option<(Autoguidance, Model)>,
     /// The gradient of a classifier.
     pub classifier: Option<(ClassifierGuidance, Model)>,
+    /// The autoencoder, by its digest, in whose latents another model guides; None for the data themselves.
+    guide_space: Option<Option<String>>,
 }
 
 /// A guided score, which is differentiable unless a classifier takes part in it.
@@ -42,6 +45,26 @@ impl Guidance {
         Self {
             free: rule,
             ..Self::default()
+        }
+    }
+
+    /// Refuses a guide that knows other latents than those of the autoencoder of this digest, or than the data.
+    ///
+    /// # Errors
+    /// Names both.
+    pub fn check_space(&self, space: Option<&str>) -> Result<(), Fault> {
+        let named = |space: Option<&str>| match space {
+            Some(digest) => format!("in latents of the autoencoder {}…", latents::short(digest)),
+            None => "of the data themselves".to_owned(),
+        };
+        match &self.guide_space {
+            Some(of_guide) if of_guide.as_deref() != space => Err(Fault::usage(format!(
+                "the guide is {}, and the model is {}",
+                named(of_guide.as_deref()),
+                named(space)
+            ))
+            .hint("name a guide that was trained in the same space")),
+            _ => Ok(()),
         }
     }
 
@@ -233,7 +256,8 @@ impl GuidanceArgs {
                 scale: self.guidance.unwrap_or(1.0),
                 interval,
             };
-            let model = guide(path, "--classifier", shape, device)?;
+            let (model, space) = guide(path, "--classifier", shape, device)?;
+            guidance.guide_space = Some(space);
             guidance.free = None;
             guidance.classifier = Some((rule.validated().map_err(refused)?, model));
         } else if let Some(path) = &self.autoguide {
@@ -241,7 +265,8 @@ impl GuidanceArgs {
                 scale: self.guidance.unwrap_or(AUTOGUIDANCE),
                 interval,
             };
-            let model = guide(path, "--autoguide", shape, device)?;
+            let (model, space) = guide(path, "--autoguide", shape, device)?;
+            guidance.guide_space = Some(space);
             guidance.free = None;
             guidance.weak = Some((rule.validated().map_err(refused)?, model));
         } else if let Some(scale) = self.guidance {
@@ -275,8 +300,14 @@ pub fn interval(text: &str) -> Result<GuidanceInterval, String> {
     Ok(GuidanceInterval { low, high })
 }
 
-/// The model of a run or checkpoint that guides another, which must be of one shape with it.
-fn guide(path: &Path, flag: &str, shape: [usize; 3], device: &Device) -> Result<Model> {
+/// The model of a run or checkpoint that guides another, which must be of one shape with it; and the digest of
+/// the autoencoder whose latents it knows, if it knows latents.
+fn guide(
+    path: &Path,
+    flag: &str,
+    shape: [usize; 3],
+    device: &Device,
+) -> Result<(Model, Option<String>)> {
     let chosen = Chosen::at(path).with_context(|| format!("{flag} {}", path.display()))?;
     let found = chosen.checkpoint.manifest().model.shape;
     if found != shape {
@@ -286,7 +317,16 @@ fn guide(path: &Path, flag: &str, shape: [usize; 3], device: &Device) -> Result<
         ))
         .into());
     }
-    Ok(chosen.checkpoint.model(device)?)
+    let model = chosen.checkpoint.model(device)?;
+    if model.network.as_autoencoder().is_some() {
+        let fault = format!("{flag} {}: an autoencoder guides nothing", path.display());
+        return Err(Fault::usage(fault).into());
+    }
+    let space = match &chosen.run {
+        Some(run) if run.config.autoencoder.is_some() => Record::read(run.folder.root())?,
+        _ => None,
+    };
+    Ok((model, space.map(|record| record.autoencoder)))
 }
 
 #[cfg(test)]

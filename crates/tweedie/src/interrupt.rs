@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use training::TrainingError;
 
 use crate::failure::INTERRUPTED;
 
@@ -50,6 +51,14 @@ fn signal() -> usize {
 /// Whether there was one.
 pub fn requested() -> bool {
     signal() > 0
+}
+
+/// An error where there was one, in what is no part of a run's steps.
+pub fn stop_if_requested() -> Result<()> {
+    match requested() {
+        true => Err(TrainingError::Stopped { step: 0 }.into()),
+        false => Ok(()),
+    }
 }
 
 /// The exit code of a program that stopped because it was asked to.

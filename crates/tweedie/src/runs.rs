@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use burn::tensor::Device;
 use training::{Checkpoint, RunFolder};
 
 use crate::config::{Base, ExperimentConfig};
 use crate::failure::Fault;
+use crate::latents::LatentSpace;
 
 /// The folder of all runs.
 pub const RUNS: &str = "runs";
@@ -76,6 +78,13 @@ impl Chosen {
             true => Self::open(None, Some(path)),
             false => Self::open(Some(path), None),
         }
+    }
+
+    /// The space that its model is a prior of; none if it is of the data themselves, or lies in no run.
+    pub fn latents(&self, device: &Device) -> Result<Option<LatentSpace>> {
+        let shape = self.checkpoint.manifest().model.shape;
+        let of_run = |run| LatentSpace::of(run, shape, device);
+        Ok((self.run.as_ref()).map(of_run).transpose()?.flatten())
     }
 
     /// The checkpoint in `checkpoint`, or the newest whole one of `run`, or that of the most recent

@@ -16,6 +16,7 @@ use solvers::{Observer, Problem, Progress, Solution, SolveError, Solver, TimeGri
 use crate::config::{AnySolver, ClassChoice, SamplingConfig};
 use crate::failure::Fault;
 use crate::guidance::Guidance;
+use crate::latents::LatentSpace;
 use crate::trajectory::Recorder;
 
 /// How to sample, checked.
@@ -35,6 +36,8 @@ pub struct Plan {
     pub class: ClassChoice,
     /// And what steers them.
     pub guidance: Guidance,
+    /// What makes images of what the model draws, where that are latents.
+    pub latents: Option<LatentSpace>,
 }
 
 impl Plan {
@@ -50,6 +53,7 @@ impl Plan {
             batch: batch.max(1),
             class: config.class,
             guidance: Guidance::free(config.guidance),
+            latents: None,
         })
     }
 
@@ -116,7 +120,7 @@ impl Samples {
     }
 }
 
-/// Draws samples of `shape`, [channels, height, width]. `progress` is told how many solver steps are
+/// Draws samples of `shape`, [channels, height, width], and decodes them where that are latents. `progress` is told how many solver steps are
 /// done, of how many; `recorder` sees the positions of the first batch.
 ///
 /// Sample i depends on (seed, i) and the solver alone.
@@ -137,6 +141,18 @@ pub fn generate(
                 .into(),
         );
     }
+    if model.network.as_autoencoder().is_some() {
+        return Err(Fault::usage(
+            "this run is of an autoencoder, which draws no samples by itself",
+        )
+        .hint("name the run that it lies in, whose prior draws its latents")
+        .into());
+    }
+    let space = plan
+        .latents
+        .as_ref()
+        .map(|latents| &*latents.coder().digest);
+    plan.guidance.check_space(space)?;
     let sampler = Sampler::new(model, process, plan)?;
     let [channels, height, width] = shape;
     let groups = plan.groups(model);
@@ -178,8 +194,12 @@ pub fn generate(
         parts.push(to_array(solution.x)?);
     }
     let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    let values = concatenate(Axis(0), &views)?;
     Ok(Samples {
-        values: concatenate(Axis(0), &views)?,
+        values: match &plan.latents {
+            Some(latents) => latents.decode(&values, device)?,
+            None => values,
+        },
         groups,
         nfe,
         seconds: started.elapsed().as_secs_f64(),

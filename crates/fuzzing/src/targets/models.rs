@@ -108,6 +108,7 @@ fn tiny() -> ModelConfig {
             ..MlpConfig::default()
         }),
         preconditioning: PreconditioningConfig::default(),
+        classes: 0,
     }
 }
 
@@ -174,10 +175,11 @@ fn experiment(bytes: &[u8]) {
     }
 }
 
-const EXPERIMENTS: [&str; 8] = [
+const EXPERIMENTS: [&str; 9] = [
     include_str!("../../../../configs/mnist-dit.toml"),
     include_str!("../../../../configs/mnist-classes.toml"),
     include_str!("../../../../configs/mnist-classifier.toml"),
+    include_str!("../../../../configs/mnist-latent.toml"),
     include_str!("../../../../configs/mnist.toml"),
     include_str!("../../../../configs/two-moons.toml"),
     include_str!("../../../../configs/two-moons-damped.toml"),

@@ -112,6 +112,8 @@ pub enum ConfigError {
 pub(crate) const MOST: usize = 1 << 15;
 /// The most blocks and levels.
 pub(crate) const MOST_BLOCKS: usize = 1 << 10;
+/// The most levels: each halves the image, and the largest extent is 2^16.
+pub(crate) const MOST_LEVELS: usize = 16;
 const MOST_EXTENT: usize = 1 << 16;
 const MOST_NUMBERS: usize = 1 << 31;
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::UNet;
 use crate::embedding::TimeEmbedding;
-use crate::network::{ConfigError, MOST, Signature, Weights, at_most, positive};
+use crate::network::{ConfigError, MOST, MOST_LEVELS, Signature, Weights, at_most, positive};
 
 /// Configuration of a [`UNet`], as it stands in an experiment file.
 ///
@@ -63,9 +63,6 @@ impl Default for UNetConfig {
         }
     }
 }
-
-/// The most levels: each halves the image, and the largest extent is 2^16.
-const MOST_LEVELS: usize = 16;
 
 impl UNetConfig {
     /// Checks what can be checked without knowing the data.

@@ -1,7 +1,9 @@
 //! The networks as wholes.
 
+mod autoencoder;
 mod classes;
 mod gradients;
+mod latent_bound;
 mod learned_variance;
 mod overfitting;
 mod parameters;

@@ -68,8 +68,9 @@ pub struct DataIdentity {
     pub samples: u64,
     /// The shape of each, `[C, H, W]`.
     pub shape: [usize; 3],
-    /// SHA-256 of [`DataIdentity::PROBES`] samples spread over the set, or all if there are fewer; with their
-    /// classes where those are learned from.
+    /// SHA-256 of [`DataIdentity::PROBES`] samples spread over the set, or all if there are fewer, with their
+    /// classes where those are learned from; of a set that has a [fingerprint](Source::fingerprint), of that in
+    /// place of samples.
     pub sha256: String,
 }
 
@@ -97,11 +98,16 @@ impl DataIdentity {
         let (len, probes) = (source.len(), source.len().min(Self::PROBES));
         let mut indices: Vec<usize> = (0..probes).map(|i| i * len / probes).collect();
         indices.extend(len.checked_sub(1));
-        let mut values = Vec::new();
-        source.write_samples(&indices, &mut values)?;
         let mut hasher = Sha256::new();
-        for value in values {
-            hasher.update(value.to_le_bytes());
+        match source.fingerprint() {
+            Some(fingerprint) => hasher.update(fingerprint),
+            None => {
+                let mut values = Vec::new();
+                source.write_samples(&indices, &mut values)?;
+                for value in values {
+                    hasher.update(value.to_le_bytes());
+                }
+            }
         }
         if labels {
             let labels = indices.iter().filter_map(|&index| source.label(index));

@@ -4,10 +4,10 @@ use burn::tensor::Tensor;
 use sde_core::Time;
 
 use super::Trainer;
-use crate::TrainingError;
 use crate::checkpoint::paths;
 use crate::optimizer::{GradientNorm, Refused};
 use crate::progress::Means;
+use crate::{ElboTerms, TrainingError};
 
 /// As many steps may be left out in a row, under [`NotFinitePolicy::Skip`](crate::NotFinitePolicy::Skip), before a run stops.
 pub const SKIPS_IN_A_ROW: u64 = 20;
@@ -17,6 +17,8 @@ pub(super) struct Unread {
     /// Counted from 1.
     pub step: u64,
     pub losses: Vec<Tensor<1>>,
+    /// Reconstruction and divergence, of an autoencoder.
+    pub terms: Vec<[Tensor<1>; 2]>,
     pub norm: Result<GradientNorm, Refused>,
     pub times: Vec<Time>,
 }
@@ -24,6 +26,7 @@ pub(super) struct Unread {
 /// What a look found in a step.
 struct Found {
     losses: Vec<f64>,
+    terms: Option<ElboTerms>,
     norm: f64,
 }
 
@@ -59,7 +62,13 @@ impl Trainer<'_> {
         let norm = unread.norm.and_then(GradientNorm::read);
         match norm {
             Ok(norm) if losses.iter().all(|loss| loss.is_finite()) => {
-                Ok((unread.times, Found { losses, norm }))
+                let terms = mean_terms(&unread.terms);
+                let found = Found {
+                    losses,
+                    terms,
+                    norm,
+                };
+                Ok((unread.times, found))
             }
             norm => {
                 unread.norm = norm.map(GradientNorm::Known);
@@ -69,7 +78,12 @@ impl Trainer<'_> {
     }
 
     /// Counts a step, and has the learned weighting learn from it.
-    fn learn(&mut self, (times, Found { losses, norm }): (Vec<Time>, Found)) {
+    fn learn(&mut self, (times, found): (Vec<Time>, Found)) {
+        let Found {
+            losses,
+            terms,
+            norm,
+        } = found;
         let mut loss = losses.iter().sum::<f64>() / losses.len() as f64;
         if let Some((uncertainty, sde)) = self.uncertainty.as_mut().zip(self.task.sde()) {
             let levels = times.iter().map(|&t| uncertainty.at(sde, t));
@@ -82,6 +96,9 @@ impl Trainer<'_> {
         }
         let limit = self.config.clip_norm;
         self.progress.took(loss, norm, limit > 0.0 && norm > limit);
+        if let Some(terms) = terms {
+            self.progress.made_of(terms);
+        }
     }
 
     /// The error that tells of a step that is not finite: in which sample, at which time, in which layer.
@@ -126,4 +143,17 @@ impl Trainer<'_> {
 fn read_all(parts: &[Tensor<1>]) -> Vec<f64> {
     let read = |part: &Tensor<1>| -> Vec<f64> { part.to_data().iter::<f64>().collect() };
     parts.iter().flat_map(read).collect()
+}
+
+/// The means of an autoencoder's terms over all parts of a batch; none of another network.
+fn mean_terms(parts: &[[Tensor<1>; 2]]) -> Option<ElboTerms> {
+    if parts.is_empty() {
+        return None;
+    }
+    let [reconstruction, kl] = [0, 1].map(|term| {
+        let tensors: Vec<Tensor<1>> = parts.iter().map(|part| part[term].clone()).collect();
+        let values = read_all(&tensors);
+        values.iter().sum::<f64>() / values.len() as f64
+    });
+    Some(ElboTerms { reconstruction, kl })
 }

@@ -1,6 +1,7 @@
 //! The objectives against closed forms, the trainer and the loop, and what a run survives.
 #![allow(missing_docs)]
 
+mod autoencoders;
 mod checkpoints;
 mod classes;
 mod failing;

@@ -30,7 +30,7 @@ Each writes one picture: what was there on the left, what was made of it on the 
 Examples:
   tweedie edit inpaint --sample 3 --box 7..21,7..21
   tweedie edit upscale --sample 3 --factor 4
-  tweedie edit vary --image sketch.png --strength 0.4
+  tweedie edit vary --image sketch.png --strength 0.5
   tweedie edit interpolate --samples 3,7
 
 Pictures are PNG, JPEG or WebP files of the model's size. Colours become grey for a grey model (ITU-R \

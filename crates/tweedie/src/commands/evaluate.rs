@@ -1,6 +1,7 @@
 //! `tweedie evaluate`: how good a model's samples are.
 
 mod asked;
+mod autoencoder;
 mod classifier;
 mod digits;
 mod guidance;
@@ -121,6 +122,9 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
     };
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
+    if let NetworkConfig::Autoencoder(_) = run.config.network {
+        return autoencoder::run(args, &chosen, run, &selected.device);
+    }
     if let NetworkConfig::Classifier(_) = run.config.network {
         return classifier::run(args, &chosen, run, &selected.device);
     }

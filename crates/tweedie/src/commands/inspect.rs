@@ -61,8 +61,9 @@ pub fn run(args: &InspectArgs) -> Result<()> {
 }
 
 fn summary(config: &ExperimentConfig, dataset: &Dataset, process: &Process) -> Result<String> {
-    let model = config.model(dataset.source().sample_shape());
-    let [channels, height, width] = model.shape;
+    let data_shape = dataset.source().sample_shape();
+    let model = config.model(config.latent_shape(data_shape)?.unwrap_or(data_shape));
+    let [channels, height, width] = data_shape;
     let sampling = &config.sampling;
     let mut text = String::new();
     let mut line = |name: &str, value: String| writeln!(text, "{name:<10}{value}");
@@ -75,6 +76,9 @@ fn summary(config: &ExperimentConfig, dataset: &Dataset, process: &Process) -> R
             dataset.unit()
         ),
     )?;
+    if let Some(first) = config.first_stage() {
+        line("first", first.model(data_shape).describe()?)?;
+    }
     line("model", model.describe()?)?;
     let of_velocity = model.preconditioning.velocity;
     line(

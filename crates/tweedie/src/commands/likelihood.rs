@@ -1,5 +1,7 @@
 //! `tweedie likelihood`: how probable a model finds data.
 
+mod latent;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -22,6 +24,7 @@ use crate::dataset::{Dataset, samples_at, test_part};
 use crate::failure::Fault;
 use crate::files::write_whole;
 use crate::pictures::label;
+use crate::reconstructions::mean_and_error;
 use crate::runs::{Chosen, Run};
 use crate::sampling::{default_batch, to_tensor};
 use crate::terminal::{Progress, say};
@@ -36,6 +39,9 @@ dimension are of the probability of the levels, by uniform dequantisation. Point
 Each figure comes with its standard error and where that comes from: the choice of the data, draws \
 (of dequantisation), probes of the divergence, and the solver. The variational bound stands beside it \
 (Huang, Lim & Courville 2021; Song, Durkan, Murray & Ermon 2021).
+
+Of a run in the latents of an autoencoder it is the bound on −ln P(x): the reconstruction, and the latents'
+divergence from the prior, whose density is the flow's.
 
 Examples:
   tweedie likelihood                              1000 of the test images, the newest run
@@ -143,11 +149,19 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
     }
     let chosen = Chosen::open(args.model.run.as_deref(), args.model.checkpoint.as_deref())?;
     let manifest = chosen.checkpoint.manifest();
-    let subject = subject(args, &chosen)?;
-    let process = manifest.sde.build()?;
-    let sde = process.affine()?;
     let selected = runtime::select(args.model.backend)?;
     selected.check()?;
+    if manifest.model.network.has_no_score() {
+        let fault = "this run's network has no score, and so no likelihood";
+        return Err(Fault::usage(fault)
+            .hint("name the run of a score with --run")
+            .into());
+    }
+    let latents = chosen.latents(&selected.device)?;
+    let shape = (latents.as_ref()).map_or(manifest.model.shape, |latents| latents.coder().image);
+    let subject = subject(args, &chosen, shape)?;
+    let process = manifest.sde.build()?;
+    let sde = process.affine()?;
     let model = chosen.checkpoint.model(&selected.device)?;
     let score = model.under(sde);
 
@@ -165,6 +179,14 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
         draws: args.draws,
         solver_check: !args.no_check,
     };
+    if let Some(latents) = latents {
+        let likelihood = Likelihood {
+            divergence: divergence(args, true),
+            draws: 1,
+            ..likelihood
+        };
+        return latent::run(args, &chosen, &subject, &latents, &likelihood, &selected);
+    }
     let bound_config = BoundConfig {
         t_min: Some(t_min.0),
         sigma_data: model.preconditioning.sigma_data(),
@@ -260,8 +282,7 @@ fn divergence(args: &LikelihoodArgs, images: bool) -> Divergence {
     }
 }
 
-fn subject(args: &LikelihoodArgs, chosen: &Chosen) -> Result<Subject> {
-    let shape = chosen.checkpoint.manifest().model.shape;
+fn subject(args: &LikelihoodArgs, chosen: &Chosen, shape: [usize; 3]) -> Result<Subject> {
     let [_, height, width] = shape;
     let (values, what, label) = match &args.images {
         Some(path) => {
@@ -363,13 +384,6 @@ fn bound_of(
         .into_iter()
         .map(|bound| bound.at_data().value - log_volume)
         .collect()
-}
-
-fn mean_and_error(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (n - 1.0).max(1.0) / n).sqrt())
 }
 
 fn headline(report: &LikelihoodReport) -> String {

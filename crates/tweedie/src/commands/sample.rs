@@ -263,6 +263,12 @@ pub fn draw(
     let batch = args.batch.unwrap_or_else(|| default_batch(shape));
     let mut plan = Plan::new(&config, &process, batch)?;
     let model = chosen.checkpoint.model(device)?;
+    plan.latents = chosen.latents(device)?;
+    if let (Some(_), Some(_)) = (&plan.latents, &recorder) {
+        let fault =
+            "--trajectory: the states on the way are latents in this run, which are no pictures";
+        return Err(Fault::usage(fault).hint("leave --trajectory out").into());
+    }
     args.guidance.over(&mut plan.guidance, shape, device)?;
     for (class, _) in plan.groups(&model) {
         plan.guidance.check(&model, class)?;

@@ -1,5 +1,6 @@
 //! `tweedie train`: from a configuration to a model.
 
+mod stages;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use crate::dataset::{self, Dataset};
 use crate::failure::Fault;
 use crate::files::write_whole;
 use crate::interrupt;
+use crate::reconstructions::{self, MEASURED};
 use crate::runs;
 use crate::sampling::{Plan, default_batch};
 use crate::terminal::{be_quiet, note, say};
@@ -32,7 +34,8 @@ Examples:
   tweedie train --resume                                goes on with the most recent run
   tweedie train --resume runs/mnist --set training.steps=20000
 
-A run's folder holds config.toml, metrics.jsonl, loss.png, samples/ and checkpoints/.")]
+A run's folder holds config.toml, metrics.jsonl, loss.png, samples/ and checkpoints/. With a section
+[autoencoder] that is trained first, in the folder autoencoder/ of the run, which is a run itself.")]
 pub struct TrainArgs {
     /// The experiment, a TOML file [default: MNIST, built in]
     #[arg(
@@ -79,18 +82,28 @@ fn start(args: &TrainArgs) -> Result<()> {
         None => Base::built_in(),
     };
     let config = base.load(&args.set)?;
+    if config.autoencoder.is_some() {
+        return stages::start(args, config);
+    }
     let prepared = Prepared::new(config, args.backend)?;
     let mut trainer = prepared.trainer()?;
     // Only now, when nothing but the disk can fail, is there a folder to leave behind.
-    let root = args
-        .run
-        .clone()
-        .unwrap_or_else(|| runs::free_folder(&prepared.config.name));
-    let folder = RunFolder::create(&root, &resolved(&prepared.config)?).with_context(|| {
+    let root = root_of(args, &prepared.config);
+    let folder = create(&root, &prepared.config)?;
+    prepared.train(&mut trainer, &folder)
+}
+
+/// Where a new run is kept.
+fn root_of(args: &TrainArgs, config: &ExperimentConfig) -> PathBuf {
+    let free = || runs::free_folder(&config.name);
+    args.run.clone().unwrap_or_else(free)
+}
+
+fn create(root: &Path, config: &ExperimentConfig) -> Result<LockedRun> {
+    RunFolder::create(root, &resolved(config)?).with_context(|| {
         Fault::failed(format!("the run cannot be kept in {}", root.display()))
             .hint("--run names another folder")
-    })?;
-    prepared.train(&mut trainer, &folder)
+    })
 }
 
 fn resume(args: &TrainArgs, root: &Path) -> Result<()> {
@@ -103,39 +116,55 @@ fn resume(args: &TrainArgs, root: &Path) -> Result<()> {
         ));
     }
     let config = Base::file(&folder.config_path())?.load(&args.set)?;
-    let checkpoint = match folder.checkpoint_steps()?.is_empty() {
-        true => None,
-        false => Some(folder.latest_checkpoint().with_context(|| {
-            Fault::failed(format!("{} cannot go on", root.display()))
-                .hint("without a checkpoint there is nothing to go on from: train anew")
-        })?),
-    };
-    let done = (checkpoint.as_ref()).map_or(0, |checkpoint| checkpoint.manifest().step);
-    let steps = config.training.steps;
-    // Killed while it drew its last picture: that is still to be done.
-    let lacks_its_picture = done == steps && !watch::sample_path(&folder, steps).exists();
-    if done >= steps && !lacks_its_picture {
-        return Err(Fault::usage(format!(
-            "{} has done all of its {done} steps",
-            root.display()
-        ))
-        .hint(format!("--set training.steps={} goes on", 2 * done))
-        .into());
+    if config.autoencoder.is_some() {
+        return stages::resume(args, config, &folder);
+    }
+    let checkpoint = newest(&folder)?;
+    let done = step_of(checkpoint.as_ref());
+    if is_complete(&config, &folder, done) {
+        return Err(complete(&folder, done).into());
     }
     let prepared = Prepared::new(config, args.backend)?;
-    let mut trainer = prepared.trainer()?;
-    match &checkpoint {
-        Some(checkpoint) => checkpoint.restore(&mut trainer)?,
-        None => note("there is no checkpoint yet"),
-    }
     if !args.set.is_empty() {
-        write_whole(
-            &folder.config_path(),
-            resolved(&prepared.config)?.as_bytes(),
-        )?;
+        rewrite(&folder, &prepared.config)?;
     }
-    note(format!("going on from step {done}"));
-    prepared.train(&mut trainer, &folder)
+    prepared.go_on(checkpoint.as_ref(), &folder)
+}
+
+/// The newest whole checkpoint of a run; none of one that has not written any.
+fn newest(folder: &RunFolder) -> Result<Option<Checkpoint>> {
+    Ok(match folder.checkpoint_steps()?.is_empty() {
+        true => None,
+        false => Some(folder.latest_checkpoint().with_context(|| {
+            Fault::failed(format!("{} cannot go on", folder.root().display()))
+                .hint("without a checkpoint there is nothing to go on from: train anew")
+        })?),
+    })
+}
+
+/// Steps done.
+fn step_of(checkpoint: Option<&Checkpoint>) -> u64 {
+    checkpoint.map_or(0, |checkpoint| checkpoint.manifest().step)
+}
+
+/// Whether a run of which `done` steps lie behind has come to its end. Killed while it drew its last picture,
+/// it has not.
+fn is_complete(config: &ExperimentConfig, folder: &RunFolder, done: u64) -> bool {
+    let steps = config.training.steps;
+    done > steps || done == steps && watch::sample_path(folder, steps).exists()
+}
+
+fn complete(folder: &RunFolder, done: u64) -> Fault {
+    Fault::usage(format!(
+        "{} has done all of its {done} steps",
+        folder.root().display()
+    ))
+    .hint(format!("--set training.steps={} goes on", 2 * done))
+}
+
+/// Writes a configuration in place of the one that is there.
+fn rewrite(folder: &RunFolder, config: &ExperimentConfig) -> Result<()> {
+    write_whole(&folder.config_path(), resolved(config)?.as_bytes())
 }
 
 /// Keys outside `training` that may change when a run goes on. The data are known by their contents.
@@ -146,6 +175,7 @@ fn changeable(key: &str) -> bool {
     CHANGEABLE.contains(&key)
         || key.starts_with("sampling.")
         || key.strip_prefix("training.").is_some_and(of_training)
+        || (key.strip_prefix("autoencoder.training.")).is_some_and(of_training)
 }
 
 /// Refuses overrides that would make another run of it.
@@ -186,15 +216,24 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(mut config: ExperimentConfig, backend: Option<Backend>) -> Result<Self> {
+    fn new(config: ExperimentConfig, backend: Option<Backend>) -> Result<Self> {
         let selected = runtime::select(backend)?;
         selected.check()?;
-        // Written down with the run: on other cores it goes on with the same sums.
-        config.training.shards = Some(config.training.shards_on(&selected.device));
         let (seed, batch) = (config.training.seed, config.training.batch_size);
         let dataset = Dataset::load(&config.data)?.read_ahead(&config.data, seed, batch)?;
+        Self::with(config, dataset, selected)
+    }
+
+    /// The same with data that are there already, on a device that was checked.
+    fn with(mut config: ExperimentConfig, dataset: Dataset, selected: Selected) -> Result<Self> {
+        // Written down with the run: on other cores it goes on with the same sums.
+        config.training.shards = Some(config.training.shards_on(&selected.device));
         let process = config.sde.build()?;
         let shape = dataset.source().sample_shape();
+        if let (NetworkConfig::Autoencoder(_), [_, 1, 1]) = (&config.network, shape) {
+            let fault = "network.kind = autoencoder: it is of images, and the data are points";
+            return Err(Fault::usage(fault).into());
+        }
         // Before anything is built, and in the network's own words.
         config.model(shape).describe()?;
         let plan = Plan::new(&config.sampling, &process, default_batch(shape))?;
@@ -209,6 +248,17 @@ impl Prepared {
 
     fn model(&self) -> score_net::ModelConfig {
         self.config.model(self.dataset.source().sample_shape())
+    }
+
+    /// Trains from a checkpoint, or from the start.
+    fn go_on(&self, checkpoint: Option<&Checkpoint>, folder: &LockedRun) -> Result<()> {
+        let mut trainer = self.trainer()?;
+        match checkpoint {
+            Some(checkpoint) => checkpoint.restore(&mut trainer)?,
+            None => note("there is no checkpoint yet"),
+        }
+        note(format!("going on from step {}", step_of(checkpoint)));
+        self.train(&mut trainer, folder)
     }
 
     fn trainer(&self) -> Result<Trainer<'_>> {
@@ -233,7 +283,9 @@ impl Prepared {
         ));
         note(format!("run    {}", folder.root().display()));
         let test_part = match &self.config.network {
-            NetworkConfig::Classifier(_) => dataset::test_part(&self.config.data),
+            NetworkConfig::Classifier(_) | NetworkConfig::Autoencoder(_) => {
+                dataset::test_part(&self.config.data)
+            }
             _ => None,
         };
         let tested = test_part.map(|part| Dataset::load(&part)).transpose()?;
@@ -257,6 +309,16 @@ impl Prepared {
             observer.sample(trainer)?;
         }
         drop(observer);
+        if let Some(autoencoder) = trainer.averaged_model().network.as_autoencoder() {
+            let (images, part) = match &tested {
+                Some(tested) => (tested, "test"),
+                None => (&self.dataset, "training"),
+            };
+            let device = &self.selected.device;
+            let measured = reconstructions::measure(autoencoder, images, part, MEASURED, device)?;
+            measured.write(folder.root())?;
+            say(measured.text());
+        }
         summarise(&self.config, self.dataset.unit(), folder)
     }
 }
@@ -288,10 +350,15 @@ fn summarise(config: &ExperimentConfig, unit: &str, folder: &RunFolder) -> Resul
     }
     let step = config.training.steps;
     let show = |what: &str, path: PathBuf| say(format!("{what:<12}{}", path.display()));
-    show("samples", watch::sample_path(folder, step));
+    let encodes = matches!(config.network, NetworkConfig::Autoencoder(_));
+    let drawn = if encodes { "images" } else { "samples" };
+    show(drawn, watch::sample_path(folder, step));
     show("loss", watch::loss_path(folder));
     let checkpoint: Checkpoint = folder.latest_checkpoint()?;
     show("checkpoint", checkpoint.folder().to_owned());
+    if encodes {
+        return Ok(());
+    }
     say(format!(
         "next        tweedie sample --run {0}; tweedie evaluate --run {0}",
         folder.root().display()

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use data::Toy;
-use score_net::VarianceKind;
+use score_net::{NetworkConfig, VarianceKind};
 use sde_core::ProcessConfig;
 use sde_core::damped::DampedLangevin;
 use toml::{Table, Value};
@@ -250,6 +250,16 @@ fn validate(config: &ExperimentConfig) -> Result<(), String> {
         return Err("data.count = 0 is not possible: it must be at least 1".to_owned());
     }
     let text = |error: &dyn std::error::Error| error.to_string();
+    if let Some(first) = config.first_stage() {
+        validate(&first).map_err(|fault| format!("autoencoder.{fault}"))?;
+        if matches!(config.network, NetworkConfig::Autoencoder(_)) {
+            return Err(
+                "network.kind = autoencoder is not possible beside a section [autoencoder]: the network learns \
+                 the latents of the one there"
+                    .to_owned(),
+            );
+        }
+    }
     config.training.validate().map_err(|e| text(&e))?;
     config.network.validate().map_err(|e| text(&e))?;
     config
@@ -337,6 +347,26 @@ mod tests {
         assert_eq!(plain.name, "mnist");
         assert_eq!(changed.training.steps, 8);
         assert_eq!(changed.network, plain.network);
+    }
+
+    #[test]
+    fn an_experiment_in_latents_has_a_first_stage_of_its_own() {
+        let config = load(include_str!("../../../../configs/mnist-latent.toml"), &[]).unwrap();
+        let first = config.first_stage().unwrap();
+        assert_eq!(first.name, "mnist-latent-autoencoder");
+        let NetworkConfig::Autoencoder(network) = &first.network else {
+            panic!("{:?}", first.network);
+        };
+        let latents = network.latent_shape([1, 28, 28]).unwrap();
+        assert_eq!(latents, [4, 7, 7]);
+        config.model(latents).describe().unwrap();
+        let beside =
+            "name = 'x'\n[data]\nkind = 'mnist'\n[network]\nkind = 'autoencoder'\n[autoencoder]";
+        let fault = load(beside, &[]).unwrap_err().to_string();
+        assert!(
+            fault.contains("network.kind = autoencoder is not possible beside"),
+            "{fault}"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod edit;
 mod faults;
 mod figures;
 mod images;
+mod latent;
 mod learned_variance;
 mod measures;
 mod measures_more;

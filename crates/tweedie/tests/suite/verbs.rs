@@ -28,7 +28,14 @@ fn every_verb_has_help_with_examples_and_the_program_its_version() {
             "TWEEDIE_BACKEND",
         ],
     );
-    for verb in ["train", "sample", "evaluate", "inspect", "illustrate"] {
+    for verb in [
+        "train",
+        "sample",
+        "edit",
+        "evaluate",
+        "inspect",
+        "illustrate",
+    ] {
         let help = said(&place, &format!("{verb} --help"));
         says(&help, &["Examples:", &format!("tweedie {verb}")]);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use solvers::editing::Mask;
 
 use super::DrawArgs;
@@ -15,24 +15,18 @@ use crate::pictures::Cell;
 
 /// Arguments of `edit inpaint`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-What is kept is kept to the last bit. Of --method, `repaint` makes the rest fit best; it takes as many \
-evaluations as `replace`, times --resamples.
+#[command(group(ArgGroup::new("part").required(true).args(["mask", "area"])), after_help = "\
+What is kept is kept to the last bit.
 
 Examples:
   tweedie edit inpaint --sample 3 --box 7..21,7..21       the middle of a test digit
   tweedie edit inpaint --image digit.png --mask mask.png --count 16
-  tweedie edit inpaint --sample 3 --box 14..28,0..28 --method reconstruct")]
+  tweedie edit inpaint --sample 3 --box 14..28,0..28 --method repaint --resamples 10")]
 pub struct InpaintArgs {
     #[command(flatten)]
     pub subject: SubjectArgs,
     /// A black and white picture of the model's size: white is what is made anew, black is kept
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "area",
-        help_heading = "Picture"
-    )]
+    #[arg(long, value_name = "FILE", help_heading = "Picture")]
     pub mask: Option<PathBuf>,
     /// What is made anew, in place of a mask: rows and columns such as 7..21,7..21, from 0 at the top left to
     /// the first that is outside
@@ -40,7 +34,6 @@ pub struct InpaintArgs {
         long = "box",
         id = "area",
         value_name = "ROWS,COLUMNS",
-        conflicts_with = "mask",
         help_heading = "Picture"
     )]
     pub area: Option<Area>,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use burn::tensor::Tensor;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use ndarray::s;
 use sde_core::State;
 use solvers::{Problem, Rk45, SolveError, decode, encode, slerp};
@@ -23,7 +23,7 @@ use crate::terminal::say;
 
 /// Arguments of `edit interpolate`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(group(ArgGroup::new("ends").required(true).args(["from", "samples"])), after_help = "\
 The probability flow takes both pictures to noise; between the two noises the way is an arc, and the flow \
 takes its points back (Song et al. 2021, section 4.3). The first and the last of the row should be the two \
 pictures again.
@@ -33,13 +33,7 @@ Examples:
   tweedie edit interpolate --from a.png --to b.png --count 11")]
 pub struct InterpolateArgs {
     /// The picture it begins with: a PNG, JPEG or WebP file
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "to",
-        required_unless_present = "samples",
-        help_heading = "Picture"
-    )]
+    #[arg(long, value_name = "FILE", requires = "to", help_heading = "Picture")]
     pub from: Option<PathBuf>,
     /// The picture it ends with
     #[arg(long, value_name = "FILE", requires = "from", help_heading = "Picture")]
@@ -49,12 +43,11 @@ pub struct InterpolateArgs {
     #[arg(
         long,
         value_name = "FROM,TO",
-        num_args = 2,
-        value_delimiter = ',',
-        conflicts_with_all = ["from", "to"],
+        value_parser = pair,
+        conflicts_with = "to",
         help_heading = "Picture"
     )]
-    pub samples: Vec<usize>,
+    pub samples: Option<(usize, usize)>,
     /// Number of pictures, both ends included
     #[arg(long, value_name = "N", default_value = "9", value_parser = at_least(2), help_heading = "Sampling")]
     pub count: usize,
@@ -62,7 +55,7 @@ pub struct InterpolateArgs {
     #[arg(
         long,
         value_name = "TOL",
-        default_value_t = 1e-4,
+        default_value_t = 1e-5,
         help_heading = "Sampling"
     )]
     pub tolerance: f64,
@@ -165,9 +158,9 @@ fn way(
 /// The two pictures.
 fn ends(args: &InterpolateArgs, session: &Session) -> Result<[Subject; 2]> {
     let shape = session.shape();
-    let [from, to] = match (&args.from, &args.to, &args.samples[..]) {
+    let [from, to] = match (&args.from, &args.to, args.samples) {
         (Some(from), Some(to), _) => [of_file(from, shape[0])?, of_file(to, shape[0])?],
-        (_, _, &[from, to]) => [
+        (_, _, Some((from, to))) => [
             of_data(&session.chosen, from)?,
             of_data(&session.chosen, to)?,
         ],
@@ -177,4 +170,13 @@ fn ends(args: &InterpolateArgs, session: &Session) -> Result<[Subject; 2]> {
         }
     };
     Ok([from.of_size(shape)?, to.of_size(shape)?])
+}
+
+/// "3,7"
+fn pair(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once(',').and_then(|(from, to)| {
+        let number = |text: &str| text.trim().parse().ok();
+        Some((number(from)?, number(to)?))
+    });
+    numbers.ok_or_else(|| "write two places with a comma between them, such as 3,7".to_owned())
 }

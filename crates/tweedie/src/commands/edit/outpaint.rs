@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use ndarray::{Array4, s};
 use solvers::editing::Mask;
 
@@ -16,7 +16,7 @@ use crate::pictures::Cell;
 
 /// Arguments of `edit outpaint`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(group(ArgGroup::new("part").required(true).args(["mask", "area"])), after_help = "\
 The reverse of `inpaint`: the box, or what is white in the mask, is kept, and the rest is made. A file of \
 the box's own size is put into the box.
 
@@ -27,12 +27,7 @@ pub struct OutpaintArgs {
     #[command(flatten)]
     pub subject: SubjectArgs,
     /// A black and white picture of the model's size: white is kept, black is what is made
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "area",
-        help_heading = "Picture"
-    )]
+    #[arg(long, value_name = "FILE", help_heading = "Picture")]
     pub mask: Option<PathBuf>,
     /// What is kept, in place of a mask: rows and columns such as 7..21,7..21, from 0 at the top left to the
     /// first that is outside
@@ -40,7 +35,6 @@ pub struct OutpaintArgs {
         long = "box",
         id = "area",
         value_name = "ROWS,COLUMNS",
-        conflicts_with = "mask",
         help_heading = "Picture"
     )]
     pub area: Option<Area>,

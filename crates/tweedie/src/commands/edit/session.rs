@@ -38,7 +38,7 @@ impl Session {
     /// Opens a checkpoint; `shape` below is that of its pictures.
     ///
     /// # Errors
-    /// A model of points, or a process of positions and velocities.
+    /// A model of points, of latents, or none that draws; or a process of positions and velocities.
     pub fn open(args: &ModelArgs) -> Result<Self> {
         let chosen = Chosen::open(args.run.as_deref(), args.checkpoint.as_deref())?;
         let manifest = chosen.checkpoint.manifest();
@@ -52,6 +52,15 @@ impl Session {
             .hint("name a run of pictures with --run")
             .into());
         }
+        let of_latents = (chosen.run.as_ref()).is_some_and(|run| run.config.autoencoder.is_some());
+        if of_latents {
+            return Err(Fault::usage(format!(
+                "{}: this model draws latents, and what is known of a picture is not known of those",
+                chosen.checkpoint.folder().display()
+            ))
+            .hint("name a run whose model draws the pictures themselves with --run")
+            .into());
+        }
         let selected = runtime::select(args.backend)?;
         selected.check()?;
         let model = chosen.checkpoint.model(&selected.device)?;
@@ -59,6 +68,13 @@ impl Session {
             return Err(Fault::usage("this run is of a classifier, which draws no pictures")
                 .hint("it guides another run: tweedie edit WHAT --run RUN --classifier THIS --class N")
                 .into());
+        }
+        if model.network.as_autoencoder().is_some() {
+            return Err(Fault::usage(
+                "this run is of an autoencoder, which draws no pictures by itself",
+            )
+            .hint("name a run whose model draws pictures with --run")
+            .into());
         }
         Ok(Self {
             model,
@@ -105,6 +121,7 @@ impl Session {
         let mut plan = Plan::new(config, &self.process, batch)?;
         let (guidance, device) = (&args.sampling.guidance, &self.selected.device);
         guidance.over(&mut plan.guidance, self.shape(), device)?;
+        plan.guidance.check_space(None)?;
         for (class, _) in plan.groups(&self.model) {
             plan.guidance.check(&self.model, class)?;
         }
@@ -200,7 +217,8 @@ impl Session {
         let count = made.plan.count;
         let pictures = if count == 1 { "picture" } else { "pictures" };
         say(format!(
-            "{count} {pictures} by {solver} in {steps} steps, {how}, NFE {nfe}, {seconds:.1} s on {}",
+            "{count} {pictures}{} by {solver} in {steps} steps, {how}, NFE {nfe}, {seconds:.1} s on {}",
+            made.plan.steered(),
             self.selected
         ));
         let step = self.chosen.checkpoint.manifest().step;

@@ -14,23 +14,14 @@ use crate::runs::{Chosen, Run};
 
 /// Which picture.
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 pub struct SubjectArgs {
     /// The picture: a PNG, JPEG or WebP file
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "sample",
-        help_heading = "Picture"
-    )]
+    #[arg(long, value_name = "FILE", help_heading = "Picture")]
     pub image: Option<PathBuf>,
     /// A picture of the run's test data in place of a file, by its place, counted from 0; of its training data
     /// where no part is for tests
-    #[arg(
-        long,
-        value_name = "INDEX",
-        conflicts_with = "image",
-        help_heading = "Picture"
-    )]
+    #[arg(long, value_name = "INDEX", help_heading = "Picture")]
     pub sample: Option<usize>,
 }
 

@@ -77,7 +77,11 @@ struct Found {
 pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
     let chosen = Chosen::open(args.model.run.as_deref(), args.model.checkpoint.as_deref())?;
     let path = match chosen.run.as_ref().map(|run| &run.config.data) {
-        Some(DataConfig::Mnist { path, .. }) => path.clone(),
+        Some(DataConfig::Mnist {
+            path,
+            colours: false,
+            ..
+        }) => path.clone(),
         _ => {
             let fault = "there is a judge of classes for MNIST's digits alone";
             return Err(Fault::usage(fault)
@@ -103,6 +107,7 @@ pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
     config.count = args.samples;
     let batch = args.sampling.batch.unwrap_or_else(|| default_batch(shape));
     let mut plan = Plan::new(&config, &process, batch)?;
+    plan.latents = chosen.latents(device)?;
     if plan.class == ClassChoice::None {
         return Err(
             Fault::usage("--class none: without a class there is nothing to guide to").into(),

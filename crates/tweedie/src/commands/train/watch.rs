@@ -13,6 +13,7 @@ use crate::interrupt;
 use crate::noisy_accuracy;
 use crate::pictures::loss_plot;
 use crate::portrait::portrait;
+use crate::reconstructions;
 use crate::sampling::{Plan, generate};
 use crate::terminal::{Progress, note};
 
@@ -23,7 +24,7 @@ const TESTED: usize = 1000;
 pub struct Surroundings<'a> {
     pub name: &'a str,
     pub dataset: &'a Dataset,
-    /// What a classifier is tested with: a part that is set aside for it, if there is one.
+    /// What a classifier or an autoencoder is tested with: a part that is set aside for it, if there is one.
     pub tested: &'a Dataset,
     pub shape: [usize; 3],
     pub process: &'a Process,
@@ -68,7 +69,11 @@ impl<'a> Observer<'a> {
         let model = trainer.averaged_model();
         let records = folder.metrics()?;
         let losses: Vec<(u64, f64)> = records.iter().map(|r| (r.step, r.loss)).collect();
-        loss_plot(&format!("Training loss of {name}"), &losses)?.save(&loss_path(folder))?;
+        let title = format!("Training loss of {name}");
+        match reconstructions::loss_plot(&title, &records) {
+            Some(plot) => plot?.save(&loss_path(folder))?,
+            None => loss_plot(&title, &losses)?.save(&loss_path(folder))?,
+        }
         let path = sample_path(folder, step);
         if let (true, Process::Affine(sde)) = (model.is_classifier(), process) {
             let dataset = self.run.tested;
@@ -76,6 +81,14 @@ impl<'a> Observer<'a> {
             let title = format!("{name} after {step} steps");
             noisy_accuracy::picture(&title, &levels)?.save(&path)?;
             note(format!("accuracy at step {step}: {}", path.display()));
+            return Ok(());
+        }
+        if let Some(autoencoder) = model.network.as_autoencoder() {
+            reconstructions::picture(autoencoder, self.run.tested, device)?.save(&path)?;
+            note(format!(
+                "reconstructions at step {step}: {}",
+                path.display()
+            ));
             return Ok(());
         }
         let (progress, state) = (&mut self.progress, &self.state);
@@ -112,8 +125,14 @@ impl Watch for Observer<'_> {
     fn report(&mut self, record: &MetricsRecord) -> Result<(), TrainingError> {
         let left = self.run.steps - record.step;
         let rate = record.samples_per_second / self.run.batch_size as f64;
+        let terms = match (record.reconstruction, record.kl) {
+            (Some(reconstruction), Some(kl)) => {
+                format!(" (reconstruction {reconstruction:.4}, KL {kl:.4} bits/dim)")
+            }
+            _ => String::new(),
+        };
         self.state = format!(
-            "loss {:.4} · {:.0} {}/s · {} left",
+            "loss {:.4}{terms} · {:.0} {}/s · {} left",
             record.loss,
             record.samples_per_second,
             self.run.dataset.unit(),

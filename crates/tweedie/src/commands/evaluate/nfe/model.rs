@@ -14,6 +14,7 @@ use super::{Measured, Outcome, PROJECTIONS, Subject, usual_distance};
 use crate::config::{AnySolver, ClassChoice, DataConfig};
 use crate::failure::Fault;
 use crate::guidance::Guidance;
+use crate::latents::LatentSpace;
 use crate::runs::Chosen;
 use crate::sampling::{Plan, Samples, default_batch, generate};
 
@@ -21,6 +22,7 @@ use crate::sampling::{Plan, Samples, default_batch, generate};
 pub struct Trained {
     name: String,
     model: Model,
+    latents: Option<LatentSpace>,
     /// One of positions alone.
     process: Process,
     shape: [usize; 3],
@@ -101,6 +103,7 @@ impl Trained {
         Ok(Self {
             name: run.config.name.clone(),
             model: chosen.checkpoint.model(device)?,
+            latents: chosen.latents(device)?,
             process,
             shape: manifest.model.shape,
             judged,
@@ -119,6 +122,7 @@ impl Trained {
             batch: default_batch(self.shape),
             class: ClassChoice::default(),
             guidance: Guidance::default(),
+            latents: self.latents.clone(),
         };
         generate(
             &self.model,
