@@ -27,7 +27,7 @@ pub(crate) fn silu_and_slope<S: Simd>(simd: S, u: S::f32s) -> [S::f32s; 2] {
 
 /// √(8/π), and the factor of x³ in it: the tanh of GELU's approximation, ½(1 + tanh(z/2)), is the logistic
 /// function of z = √(8/π)·(x + 0.044715·x³).
-const GELU: [f32; 2] = [1.595_769, 0.071_354_814];
+const GELU: [f32; 2] = [1.595_769_2, 0.071_354_814];
 
 /// GELU as a tanh approximates it (Hendrycks & Gimpel 2016), x·s(z).
 #[inline(always)]
