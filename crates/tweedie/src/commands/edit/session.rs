@@ -222,10 +222,9 @@ impl Session {
             self.selected
         ));
         let step = self.chosen.checkpoint.manifest().step;
-        let name = format!(
-            "{what}-{subject}-step-{step:08}-{}-n{count}",
-            made.plan.label()
-        );
+        // No class is what `edit` tells unless it is asked to, and so not worth a word.
+        let label = made.plan.label().replace("-class-none", "");
+        let name = format!("{what}-{subject}-step-{step:08}-{label}-n{count}");
         let edited = Edited {
             title: &format!("{what}: {how}, {solver}, {steps} steps"),
             before,
