@@ -29,6 +29,8 @@ pub struct Guidance {
     pub classifier: Option<(ClassifierGuidance, Model)>,
     /// The autoencoder, by its digest, in whose latents another model guides; None for the data themselves.
     guide_space: Option<Option<String>>,
+    /// Where the other model is from.
+    guide: Option<PathBuf>,
 }
 
 /// A guided score, which is differentiable unless a classifier takes part in it.
@@ -87,11 +89,33 @@ impl Guidance {
 
     /// "-guided2" with the scales, for names of files; nothing if there is none.
     pub fn label(&self) -> String {
-        let free = self.free.map(|rule| format!("-guided{}", rule.scale));
-        let weak = (self.weak.as_ref()).map(|(rule, _)| format!("-autoguided{}", rule.scale));
-        let classifier = self.classifier.as_ref();
-        let classifier = classifier.map(|(rule, _)| format!("-classifier{}", rule.scale));
+        let within = |interval: GuidanceInterval| match interval == GuidanceInterval::default() {
+            true => String::new(),
+            false => format!("-within{}-{}", interval.low, interval.high),
+        };
+        let free = self.free.map(|rule| {
+            let scaling = match rule.scaling {
+                Scaling::FromUnconditional => "",
+                Scaling::FromConditional => "-from-conditional",
+                Scaling::Sum => "-sum",
+            };
+            format!("-guided{}{scaling}{}", rule.scale, within(rule.interval))
+        });
+        let weak = (self.weak.as_ref())
+            .map(|(rule, _)| format!("-autoguided{}{}", rule.scale, within(rule.interval)));
+        let classifier = (self.classifier.as_ref())
+            .map(|(rule, _)| format!("-classifier{}{}", rule.scale, within(rule.interval)));
         [free, weak, classifier].into_iter().flatten().collect()
+    }
+
+    /// Each rule with its values, and where its guide is from, for files of results.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "classifier_free": self.free,
+            "autoguidance": self.weak.as_ref().map(|(rule, _)| rule),
+            "classifier": self.classifier.as_ref().map(|(rule, _)| rule),
+            "guide": self.guide,
+        })
     }
 
     /// ", guided by 2", for a sentence; nothing if there is none.
@@ -117,6 +141,16 @@ impl Guidance {
                 "train one with --set model.classes=10, or guide this one by a classifier of noised images with \
                  --classifier RUN",
             ));
+        }
+        if let Some(class) = class {
+            let classes = self.classes_of(model);
+            if classes > 0 && class >= classes {
+                let error = ClassError::OutOfRange { class, classes };
+                return Err(Fault::usage(error.to_string()));
+            }
+            if classes == 0 {
+                return Err(no_classes(class));
+            }
         }
         if (self.free.is_some() || self.classifier.is_some()) && class.is_none() {
             return Err(Fault::usage("guidance towards no class is not possible")
@@ -177,15 +211,16 @@ fn of_class<'a>(score: ModelScore<'a>, class: Option<usize>) -> Result<ModelScor
     let Some(class) = class else {
         return Ok(score);
     };
-    score.of_class(class).map_err(|error| {
-        let fault = Fault::usage(error.to_string());
-        match error {
-            ClassError::Unconditional { .. } => fault.hint(
-                "leave --class out, train with --set model.classes=10, or guide by a classifier with --classifier RUN",
-            ),
-            _ => fault,
-        }
+    score.of_class(class).map_err(|error| match error {
+        ClassError::Unconditional { class } => no_classes(class),
+        _ => Fault::usage(error.to_string()),
     })
+}
+
+fn no_classes(class: usize) -> Fault {
+    Fault::usage(ClassError::Unconditional { class }.to_string()).hint(
+        "leave --class out, train with --set model.classes=10, or guide by a classifier with --classifier RUN",
+    )
 }
 
 fn refused(error: GuidanceError) -> Fault {
@@ -195,10 +230,12 @@ fn refused(error: GuidanceError) -> Fault {
 /// What steers the samples, on the command line.
 #[derive(Clone, Debug, Default, Args)]
 pub struct GuidanceArgs {
-    /// The class to draw, by its number, or `all` in turn, or `none` [default: the run's, all unless configured]
+    /// The class to draw, by its number, or `all` in turn, or `none` [default: the run's, all unless configured; of
+    /// `edit` none]
     #[arg(long, value_name = "N", value_parser = ClassChoice::from_str, help_heading = "Guidance")]
     pub class: Option<ClassChoice>,
-    /// How much of the class: 1 is what the model learned, 2 clearly so, 0 none of it, and below 0 away from it
+    /// How much of the class: 1 is what the model learned, 2 clearly so, 0 none of it, and below 0 away from it; with
+    /// --autoguide 1 is the model alone and 0 the worse one
     #[arg(
         long,
         value_name = "W",
@@ -208,16 +245,15 @@ pub struct GuidanceArgs {
     pub guidance: Option<f64>,
     /// Noise levels σ/α between which guidance acts, such as 0.3,5 [default: all]
     #[arg(
-        long, value_name = "LO,HI", value_parser = interval, requires = "guidance", help_heading = "Guidance"
+        long, value_name = "LO,HI", value_parser = interval, help_heading = "Guidance"
     )]
     pub guidance_interval: Option<GuidanceInterval>,
     /// What W means: u + W (c - u), c + W (c - u), or u + W c, for the conditional score c and the
-    /// unconditional u
+    /// unconditional u [default: the run's, from-unconditional unless configured]
     #[arg(
-        long, value_enum, default_value_t = Formula::FromUnconditional, requires = "guidance",
-        conflicts_with_all = ["classifier", "autoguide"], help_heading = "Guidance"
+        long, value_enum, conflicts_with_all = ["classifier", "autoguide"], help_heading = "Guidance"
     )]
-    pub guidance_scaling: Formula,
+    pub guidance_scaling: Option<Formula>,
     /// The run or checkpoint of a classifier of noised images, whose gradient guides in place of the
     /// unconditional score [W: 1]
     #[arg(
@@ -233,15 +269,24 @@ pub struct GuidanceArgs {
 }
 
 /// [`Scaling`] on the command line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Formula {
     /// u + W (c - u): Imagen, DiT, diffusers.
-    #[default]
     FromUnconditional,
     /// c + W (c - u): Ho & Salimans.
     FromConditional,
     /// u + W c.
     Sum,
+}
+
+impl From<Formula> for Scaling {
+    fn from(formula: Formula) -> Self {
+        match formula {
+            Formula::FromUnconditional => Self::FromUnconditional,
+            Formula::FromConditional => Self::FromConditional,
+            Formula::Sum => Self::Sum,
+        }
+    }
 }
 
 impl GuidanceArgs {
@@ -258,29 +303,42 @@ impl GuidanceArgs {
             };
             let (model, space) = guide(path, "--classifier", shape, device)?;
             guidance.guide_space = Some(space);
+            guidance.guide = Some(path.clone());
             guidance.free = None;
             guidance.classifier = Some((rule.validated().map_err(refused)?, model));
-        } else if let Some(path) = &self.autoguide {
+            return Ok(());
+        }
+        if let Some(path) = &self.autoguide {
             let rule = Autoguidance {
                 scale: self.guidance.unwrap_or(AUTOGUIDANCE),
                 interval,
             };
             let (model, space) = guide(path, "--autoguide", shape, device)?;
             guidance.guide_space = Some(space);
+            guidance.guide = Some(path.clone());
             guidance.free = None;
             guidance.weak = Some((rule.validated().map_err(refused)?, model));
-        } else if let Some(scale) = self.guidance {
-            let rule = ClassifierFree {
-                scale,
-                scaling: match self.guidance_scaling {
-                    Formula::FromUnconditional => Scaling::FromUnconditional,
-                    Formula::FromConditional => Scaling::FromConditional,
-                    Formula::Sum => Scaling::Sum,
-                },
-                interval,
-            };
-            guidance.free = Some(rule.validated().map_err(refused)?);
+            return Ok(());
         }
+        // What is not said here is as the run has it.
+        let base = match (guidance.free, self.guidance) {
+            (Some(configured), _) => configured,
+            (None, Some(scale)) => ClassifierFree::new(scale),
+            (None, None) if self.guidance_interval.is_some() || self.guidance_scaling.is_some() => {
+                return Err(Fault::usage(
+                    "--guidance-interval and --guidance-scaling say how to guide, and nothing guides here",
+                )
+                .hint("--guidance W does")
+                .into());
+            }
+            (None, None) => return Ok(()),
+        };
+        let rule = ClassifierFree {
+            scale: self.guidance.unwrap_or(base.scale),
+            scaling: self.guidance_scaling.map_or(base.scaling, Scaling::from),
+            interval: self.guidance_interval.unwrap_or(base.interval),
+        };
+        guidance.free = Some(rule.validated().map_err(refused)?);
         Ok(())
     }
 }
@@ -321,6 +379,27 @@ fn guide(
     if model.network.as_autoencoder().is_some() {
         let fault = format!("{flag} {}: an autoencoder guides nothing", path.display());
         return Err(Fault::usage(fault).into());
+    }
+    match (flag, model.is_classifier()) {
+        ("--autoguide", true) => {
+            let fault = format!(
+                "--autoguide {}: this run is of a classifier, which has no score",
+                path.display()
+            );
+            return Err(Fault::usage(fault)
+                .hint("--classifier guides by it; --autoguide takes a worse model of the same data")
+                .into());
+        }
+        ("--classifier", false) => {
+            let fault = format!(
+                "--classifier {}: this run is of a score, not of a classifier",
+                path.display()
+            );
+            return Err(Fault::usage(fault)
+                .hint("train one with configs/mnist-classifier.toml; --autoguide takes a score")
+                .into());
+        }
+        _ => {}
     }
     let space = match &chosen.run {
         Some(run) if run.config.autoencoder.is_some() => Record::read(run.folder.root())?,

@@ -230,6 +230,15 @@ impl<'a> Sampler<'a> {
                 &**sde,
                 solver.build()?,
             )),
+            (Process::Damped(_), AnySolver::Pairs(_))
+                if matches!(plan.class, ClassChoice::One(_)) =>
+            {
+                Err(
+                    Fault::usage("--class: a model of positions and velocities knows no classes")
+                        .hint("leave --class out")
+                        .into(),
+                )
+            }
             (Process::Damped(_), AnySolver::Pairs(_)) if !plan.guidance.is_none() => {
                 Err(Fault::usage("guidance is of models of positions alone").into())
             }

@@ -79,7 +79,10 @@ pub struct EvaluateArgs {
     /// [N, C, H, W], images in [-1, 1], or of u8 [N, H, W, C]
     #[arg(
         long, value_name = "PATH", help_heading = "Sampling",
-        conflicts_with_all = ["checkpoint", "solver", "steps", "grid", "seed", "batch", "samples"]
+        conflicts_with_all = [
+            "checkpoint", "solver", "steps", "grid", "tolerance", "seed", "batch", "samples", "class", "guidance",
+            "guidance_interval", "guidance_scaling", "classifier", "autoguide"
+        ]
     )]
     pub images: Option<PathBuf>,
     #[command(flatten)]
@@ -158,6 +161,8 @@ fn of_model(args: &EvaluateArgs) -> Result<()> {
         "nfe": nfe,
         "seed": drawn.plan.seed,
         "samples": count,
+        "class": drawn.plan.class.to_string(),
+        "guidance": drawn.plan.guidance.json(),
         "seconds": seconds,
         "results": report.json(),
     });

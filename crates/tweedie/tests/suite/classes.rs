@@ -135,7 +135,7 @@ fn what_cannot_be_asked_for_is_refused_with_what_to_do() {
         ),
         (
             "sample --run runs/told --guidance-interval 0.3,5",
-            &["--guidance <W>"],
+            &["nothing guides here", "--guidance W"],
         ),
         (
             "sample --run runs/told --guidance 2 --guidance-interval 5,0.3",
@@ -147,7 +147,15 @@ fn what_cannot_be_asked_for_is_refused_with_what_to_do() {
         ),
         (
             "sample --run runs/untold --class 1 --classifier runs/told",
-            &["--classifier", "a model of the score"],
+            &["--classifier runs/told", "of a score, not of a classifier"],
+        ),
+        (
+            "sample --run runs/told --autoguide runs/classifier",
+            &["--autoguide runs/classifier", "has no score"],
+        ),
+        (
+            "evaluate --run runs/told --images x.npy --guidance 2",
+            &["--images", "--guidance"],
         ),
         (
             "sample --run runs/untold --class 3 --classifier runs/classifier",

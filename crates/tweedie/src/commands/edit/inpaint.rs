@@ -42,6 +42,7 @@ pub struct InpaintArgs {
         long,
         value_name = "LEVEL",
         requires = "mask",
+        conflicts_with = "area",
         help_heading = "Picture"
     )]
     pub threshold: Option<u8>,

@@ -19,13 +19,19 @@ pub struct MethodArgs {
     /// How the rest is made to fit what is known
     #[arg(long, value_enum, default_value_t = Method::Reconstruct, help_heading = "Method")]
     pub method: Method,
-    /// RePaint: how many steps are taken back at once
-    #[arg(long, value_name = "N", default_value = "8", value_parser = at_least(1), help_heading = "Method")]
-    pub jump_length: usize,
-    /// RePaint: how often each stretch of steps is taken; 1 is `replace`
-    #[arg(long, value_name = "N", default_value = "4", value_parser = at_least(1), help_heading = "Method")]
-    pub resamples: usize,
+    /// RePaint: how many steps are taken back at once [default: 8]
+    #[arg(long, value_name = "N", value_parser = at_least(1), help_heading = "Method")]
+    pub jump_length: Option<usize>,
+    /// RePaint: how often each stretch of steps is taken; 1 is `replace` [default: 4]
+    #[arg(long, value_name = "N", value_parser = at_least(1), help_heading = "Method")]
+    pub resamples: Option<usize>,
 }
+
+/// Of RePaint, if nobody says.
+const RESAMPLING: Resampling = Resampling {
+    jump_length: 8,
+    samples: 4,
+};
 
 /// The methods of `solvers::editing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,18 +63,41 @@ impl fmt::Display for MethodArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.method)?;
         match self.method {
-            Method::Repaint => write!(f, " {} x {} steps", self.resamples, self.jump_length),
+            Method::Repaint => {
+                let Resampling {
+                    jump_length,
+                    samples,
+                } = self.resampling();
+                write!(f, " {samples} x {jump_length} steps")
+            }
             _ => Ok(()),
         }
     }
 }
 
 impl MethodArgs {
+    fn resampling(&self) -> Resampling {
+        Resampling {
+            jump_length: self.jump_length.unwrap_or(RESAMPLING.jump_length),
+            samples: self.resamples.unwrap_or(RESAMPLING.samples),
+        }
+    }
+
     /// The method for a solver and a model.
     ///
     /// # Errors
     /// Replacement with a solver that chooses its own steps.
     pub fn hold(&self, solver: AnySolver, model: &Model) -> Result<Hold> {
+        if self.method != Method::Repaint
+            && (self.jump_length.is_some() || self.resamples.is_some())
+        {
+            return Err(Fault::usage(format!(
+                "--resamples and --jump-length are RePaint's, and --method is {}",
+                self.method
+            ))
+            .hint("take --method repaint")
+            .into());
+        }
         if self.method != Method::Reconstruct && !is_stepwise(solver) {
             let stepwise: Vec<&str> = (SolverConfig::NAMES.into_iter())
                 .filter(|name| name.parse().is_ok_and(is_stepwise))
@@ -85,10 +114,7 @@ impl MethodArgs {
         }
         Ok(match self.method {
             Method::Replace => Hold::Replace(Resampling::default()),
-            Method::Repaint => Hold::Replace(Resampling {
-                jump_length: self.jump_length,
-                samples: self.resamples,
-            }),
+            Method::Repaint => Hold::Replace(self.resampling()),
             Method::Reconstruct => Hold::Reconstruct(Reconstruction {
                 covariance: PosteriorCovariance::Isotropic {
                     data_std: model.preconditioning.sigma_data(),

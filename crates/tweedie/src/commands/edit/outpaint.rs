@@ -43,6 +43,7 @@ pub struct OutpaintArgs {
         long,
         value_name = "LEVEL",
         requires = "mask",
+        conflicts_with = "area",
         help_heading = "Picture"
     )]
     pub threshold: Option<u8>,

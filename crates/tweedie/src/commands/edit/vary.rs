@@ -52,9 +52,20 @@ pub fn run(args: &VaryArgs) -> Result<()> {
     let shape = session.shape();
     let subject = args.subject.read(&session.chosen, shape)?.of_size(shape)?;
     let config = session.config(&args.draw)?;
+    let sde = session.sde()?;
     let edit = SdEdit {
-        sigma: level(strength, session.sde()?),
+        sigma: level(strength, sde),
     };
+    let least = sde.marginal(sde.t_min_sampling()).sigma_ratio();
+    if edit.sigma.0 <= least.0 {
+        return Err(Fault::usage(format!(
+            "--strength {strength}: its noise of {} is below where this run ends, {}",
+            label(edit.sigma.0),
+            label(least.0)
+        ))
+        .hint("take a larger one: 0.2 retouches strokes")
+        .into());
+    }
     let spec = session.spec(&config);
     let varied = session.edit(&args.draw, &config, |editor| {
         editor.vary(edit, spec, &subject.values)

@@ -30,11 +30,12 @@ pub fn run(args: &EvaluateArgs, chosen: &Chosen, run: &Run, device: &Device) -> 
     ));
     say(table(&found));
     let stem = format!("step-{step:08}-classifier-n{count}");
-    let path = run
+    let beside = run
         .folder
         .root()
         .join("evaluations")
-        .join(format!("{stem}.png"));
+        .join(format!("{stem}.json"));
+    let path = args.out.clone().unwrap_or(beside).with_extension("png");
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }

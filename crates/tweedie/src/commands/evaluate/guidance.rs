@@ -41,12 +41,11 @@ pub struct GuidanceSweepArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub sampling: SamplingArgs,
-    /// How much is guided, separated by commas
+    /// How much is guided, separated by commas [default: -1,0,1,2,3,4,5]
     #[arg(
         long,
         value_name = "W",
         value_delimiter = ',',
-        default_value = "-1,0,1,2,3,4,5",
         allow_hyphen_values = true,
         help_heading = "Guidance",
         conflicts_with = "guidance"
@@ -62,6 +61,9 @@ pub struct GuidanceSweepArgs {
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
 }
+
+/// The scales that are tried if nobody says.
+const SCALES: [f64; 7] = [-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
 
 /// What was found at one scale.
 struct Found {
@@ -89,7 +91,12 @@ pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
                 .into());
         }
     };
-    if let Some(scale) = args.scales.iter().find(|scale| !scale.is_finite()) {
+    let scales = match (&args.scales[..], args.sampling.guidance.guidance) {
+        ([], Some(scale)) => vec![scale],
+        ([], None) => SCALES.to_vec(),
+        (scales, _) => scales.to_vec(),
+    };
+    if let Some(scale) = scales.iter().find(|scale| !scale.is_finite()) {
         return Err(Fault::usage(format!("--scales {scale}: a scale is a finite number")).into());
     }
     let selected = runtime::select(args.model.backend)?;
@@ -129,9 +136,9 @@ pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
     let (test, of_test) = digits.accuracy_on_test()?;
     let real = digits.real_distance(args.samples)?;
 
-    let mut bar = Progress::new("guidance", args.scales.len() as u64, 0);
+    let mut bar = Progress::new("guidance", scales.len() as u64, 0);
     let (mut found, mut rows) = (Vec::new(), Vec::new());
-    for (done, &scale) in (1..).zip(&args.scales) {
+    for (done, &scale) in (1..).zip(&scales) {
         bar.show(&format!("scale {scale}"));
         guided(&mut plan, scale)?;
         let samples = generate(&model, &process, shape, &plan, device, None, &mut |_, _| {})?;
@@ -210,6 +217,8 @@ pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
         "steps": plan.grid.steps(),
         "seed": plan.seed,
         "samples": args.samples,
+        "class": plan.class.to_string(),
+        "last": plan.guidance.json(),
         "judge_accuracy_on_test": test,
         "judge_accuracy_on_test_of_each_class": of_test,
         "frechet_squared_of_training_images": real,

@@ -258,6 +258,9 @@ fn compare(args: &NfeArgs, subject: &dyn Subject, folder: &Path) -> Result<()> {
         bar.advance(done);
     }
     drop(bar);
+    if curves.is_empty() {
+        return Err(Fault::failed("no solver came to an end").into());
+    }
 
     let measures = subject.measures();
     say(format!("{}\n", subject.title()));
