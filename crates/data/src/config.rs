@@ -111,6 +111,19 @@ impl DataConfig {
         }
     }
 
+    /// Whether training mirrors its pictures at random.
+    #[must_use]
+    pub fn flips(&self) -> bool {
+        match self {
+            Self::Mnist { .. } | Self::Toy { .. } => false,
+            Self::Idx(config) => config.flip,
+            Self::Cifar10 { flip, .. } | Self::Cifar100 { flip, .. } => *flip,
+            Self::ImageFolder(config) => config.flip,
+            Self::Npy(config) => config.flip,
+            Self::Npz(config) => config.flip,
+        }
+    }
+
     /// Opens the set. All but folders of pictures are read whole.
     ///
     /// # Errors

@@ -65,6 +65,12 @@ impl Standardisation {
         self.each_channel(latents, |value, shift| value / self.scale + shift);
     }
 
+    /// ln p(z) of latents of `len` numbers, in nats, from the log-density of the same latents standardised.
+    #[must_use]
+    pub fn log_density(&self, of_standardised: f64, len: usize) -> f64 {
+        of_standardised + self.log_determinant(len)
+    }
+
     /// ln |∂ standardised/∂ z| for latents of `len` numbers, by which their log-densities differ.
     #[must_use]
     pub fn log_determinant(&self, len: usize) -> f64 {
@@ -316,6 +322,30 @@ mod tests {
         let ratio = f64::from(other[3] - one[3]);
         assert!((standardisation.log_determinant(4) - 4.0 * ratio.ln()).abs() < 1e-6);
         assert_eq!(one[..2], [-0.25; 2]);
+    }
+
+    /// Of z ~ N(shift, 1/scale²), which standardised is N(0, 1).
+    #[test]
+    fn the_density_of_latents_is_that_of_the_gaussian_that_they_are() {
+        let standardisation = Standardisation {
+            shift: vec![1.0, -2.0],
+            scale: 0.25,
+        };
+        let z = [3.0_f32, -1.5, 2.0, 0.5];
+        let mut standardised = z;
+        standardisation.apply(&mut standardised);
+        let gaussian = |x: f32, mean: f64, deviation: f64| {
+            let x = (f64::from(x) - mean) / deviation;
+            -0.5 * (x * x + (2.0 * std::f64::consts::PI).ln()) - deviation.ln()
+        };
+        let normal: f64 = standardised.iter().map(|&x| gaussian(x, 0.0, 1.0)).sum();
+        let means = [1.0, 1.0, -2.0, -2.0];
+        let exact: f64 = z
+            .iter()
+            .zip(means)
+            .map(|(&x, mean)| gaussian(x, mean, 4.0))
+            .sum();
+        assert!((standardisation.log_density(normal, 4) - exact).abs() < 1e-6);
     }
 
     #[test]

@@ -255,10 +255,10 @@ impl LatentSpace {
         &self.standardisation
     }
 
-    /// ln |∂ standardised/∂ z| of a whole sample.
-    pub fn log_determinant(&self) -> f64 {
+    /// ln p(z) of a sample's latents from that of the same standardised, as the prior knows them.
+    pub fn log_density(&self, of_standardised: f64) -> f64 {
         let len = self.coder.latent.iter().product();
-        self.standardisation.log_determinant(len)
+        self.standardisation.log_density(of_standardised, len)
     }
 
     /// z standardised, as the prior knows it.

@@ -30,9 +30,12 @@ pub fn most_recent() -> Result<PathBuf> {
     let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
     let last_change = |run: &PathBuf| -> Option<SystemTime> {
         let config = changed(&run.join("config.toml"))?;
-        Some(
-            changed(&run.join("checkpoints")).map_or(config, |checkpoints| config.max(checkpoints)),
-        )
+        // Of a run in latents the first stage may be the one that goes on.
+        let checkpoints = ["checkpoints", "autoencoder/checkpoints"];
+        let times = checkpoints
+            .iter()
+            .filter_map(|part| changed(&run.join(part)));
+        Some(times.fold(config, SystemTime::max))
     };
     let runs = fs::read_dir(RUNS).into_iter().flatten().flatten();
     runs.map(|entry| entry.path())

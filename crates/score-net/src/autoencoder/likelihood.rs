@@ -10,7 +10,8 @@
 //! ```
 //!
 //! where b − a is the same for every pixel: so its logarithm is a sum of three terms, none of which loses
-//! a digit however far away x is. Of the lowest level σ(a) alone is left, of the highest σ(−b).
+//! digits however far away x is. On tensors of f32 the third, 1 − e^{b − a}, is known to about 1e-6 for scales
+//! up to that of the levels' whole range. Of the lowest level σ(a) alone is left, of the highest σ(−b).
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;

@@ -19,6 +19,7 @@ use crate::dataset::{self, Dataset};
 use crate::failure::Fault;
 use crate::files::write_whole;
 use crate::interrupt;
+use crate::latents::{self, Record};
 use crate::reconstructions::{self, MEASURED};
 use crate::runs;
 use crate::sampling::{Plan, default_batch};
@@ -115,6 +116,7 @@ fn resume(args: &TrainArgs, root: &Path) -> Result<()> {
              stopped"
         ));
     }
+    refuse_inner(root)?;
     let config = Base::file(&folder.config_path())?.load(&args.set)?;
     if config.autoencoder.is_some() {
         return stages::resume(args, config, &folder);
@@ -151,7 +153,9 @@ fn step_of(checkpoint: Option<&Checkpoint>) -> u64 {
 /// it has not.
 fn is_complete(config: &ExperimentConfig, folder: &RunFolder, done: u64) -> bool {
     let steps = config.training.steps;
-    done > steps || done == steps && watch::sample_path(folder, steps).exists()
+    let encodes = matches!(config.network, NetworkConfig::Autoencoder(_));
+    let measured = !encodes || folder.root().join("evaluations").join("elbo.json").exists();
+    done > steps || done == steps && measured && watch::sample_path(folder, steps).exists()
 }
 
 fn complete(folder: &RunFolder, done: u64) -> Fault {
@@ -160,6 +164,22 @@ fn complete(folder: &RunFolder, done: u64) -> Fault {
         folder.root().display()
     ))
     .hint(format!("--set training.steps={} goes on", 2 * done))
+}
+
+/// Refuses an autoencoder in whose latents a prior has been begun: more steps would make another of it, and prune
+/// the weights that the prior knows.
+fn refuse_inner(root: &Path) -> Result<()> {
+    let whole = root.canonicalize()?;
+    let outer = whole.parent().filter(|_| whole.ends_with(latents::FOLDER));
+    match outer.map(Record::read).transpose()?.flatten() {
+        None => Ok(()),
+        Some(_) => Err(Fault::usage(format!(
+            "{}: the prior beside it was trained in its latents, so it has to stay what it is",
+            root.display()
+        ))
+        .hint("resume the run that this folder is in, or train both anew, in another run")
+        .into()),
+    }
 }
 
 /// Writes a configuration in place of the one that is there.
@@ -188,7 +208,8 @@ fn refuse_changes(sets: &[Override]) -> Result<(), Fault> {
             set.key()
         ))
         .hint(format!(
-            "{}, {} and sampling.* can; for anything else start a new run",
+            "{} (and of a first stage autoencoder.training.*), {} and sampling.* can; for anything else start a \
+             new run",
             TrainingConfig::CHANGEABLE
                 .map(|key| format!("training.{key}"))
                 .join(", "),

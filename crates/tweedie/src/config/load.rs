@@ -252,6 +252,13 @@ fn validate(config: &ExperimentConfig) -> Result<(), String> {
     let text = |error: &dyn std::error::Error| error.to_string();
     if let Some(first) = config.first_stage() {
         validate(&first).map_err(|fault| format!("autoencoder.{fault}"))?;
+        if matches!(config.network, NetworkConfig::Classifier(_)) {
+            return Err(
+                "network.kind = classifier is not possible beside a section [autoencoder]: it is tested on images, \
+                 and would learn latents"
+                    .to_owned(),
+            );
+        }
         if matches!(config.network, NetworkConfig::Autoencoder(_)) {
             return Err(
                 "network.kind = autoencoder is not possible beside a section [autoencoder]: the network learns \

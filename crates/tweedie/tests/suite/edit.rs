@@ -93,7 +93,7 @@ fn a_seed_draws_the_same_again_in_batches_of_any_size_and_beside_what_was_known(
     place
         .run("edit inpaint --sample 3 --box 7..21,9..19 --count 1")
         .success();
-    let name = "inpaint-test-3-step-00000006-edm-3-seed0-n1.png";
+    let name = "inpaint-test-3-reconstruct-step-00000006-edm-3-seed0-n1.png";
     assert!(place.path("runs/mnist-smoke/samples").join(name).is_file());
 }
 
@@ -306,7 +306,7 @@ fn what_does_not_fit_is_refused_with_what_would() {
         ),
         (
             "vary --sample 3 --strength 1e-6",
-            &["noise level", "end of the run"],
+            &["--strength 0.000001", "where this run ends"],
         ),
         ("interpolate --from digit.png", &["--to"]),
         ("interpolate", &["--from", "--samples"]),

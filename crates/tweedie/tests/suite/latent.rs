@@ -212,6 +212,22 @@ fn an_autoencoder_that_does_not_fit_the_prior_is_named_with_what_would() {
 }
 
 #[test]
+fn an_autoencoder_that_a_prior_knows_is_not_trained_any_further() {
+    let place = trained();
+    let line = "train --resume run/autoencoder --set training.steps=8";
+    let text = place.refused(line, 2);
+    says(
+        &text,
+        &[
+            "run/autoencoder",
+            "has to stay what it is",
+            "resume the run",
+        ],
+    );
+    place.run("sample --run run --count 2").success();
+}
+
+#[test]
 fn what_cannot_be_is_refused_before_a_folder_is_left_behind() {
     let place = place();
     let refused = |sets: &str| {
@@ -236,6 +252,10 @@ fn what_cannot_be_is_refused_before_a_folder_is_left_behind() {
         (
             "training.objective.elbo.kl_weight=1",
             "training.objective.elbo",
+        ),
+        (
+            "network.kind=classifier",
+            "network.kind = classifier is not possible beside a section [autoencoder]",
         ),
         (
             "autoencoder.network.chanels=3",

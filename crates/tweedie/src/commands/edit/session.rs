@@ -224,7 +224,13 @@ impl Session {
         let step = self.chosen.checkpoint.manifest().step;
         // No class is what `edit` tells unless it is asked to, and so not worth a word.
         let label = made.plan.label().replace("-class-none", "");
-        let name = format!("{what}-{subject}-step-{step:08}-{label}-n{count}");
+        let way: String = (how.chars())
+            .filter_map(|c| match c {
+                ' ' => Some('-'),
+                c => (c.is_ascii_alphanumeric() || c == '.' || c == '-').then_some(c),
+            })
+            .collect();
+        let name = format!("{what}-{subject}-{way}-step-{step:08}-{label}-n{count}");
         let edited = Edited {
             title: &format!("{what}: {how}, {solver}, {steps} steps"),
             before,

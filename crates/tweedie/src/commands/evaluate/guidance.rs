@@ -184,7 +184,11 @@ pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
     let folder = args.out.clone().unwrap_or_else(|| {
         let label = how.replace(' ', "-");
         let (step, count) = (manifest.step, args.samples);
-        let name = format!("{label}-step-{step:08}-n{count}");
+        let (solver, steps) = (plan.solver.info().name, plan.grid.steps());
+        let name = format!(
+            "{label}-step-{step:08}-{solver}-{steps}-seed{}-n{count}",
+            plan.seed
+        );
         let root = chosen
             .run
             .as_ref()

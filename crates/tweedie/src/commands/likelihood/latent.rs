@@ -40,7 +40,6 @@ pub fn run(
     let model = chosen.checkpoint.model(&selected.device)?;
     let score = model.under(sde);
     let autoencoder = latents.coder().autoencoder();
-    let log_determinant = latents.log_determinant();
 
     let count = subject.values.len_of(Axis(0));
     let dim = subject.values.len() / count.max(1);
@@ -48,7 +47,7 @@ pub fn run(
         .batch
         .unwrap_or_else(|| default_batch(latents.coder().image));
     let mut bar = Progress::new("likelihood", count as u64, 0);
-    let (mut bounds, mut reports) = (Vec::new(), Vec::new());
+    let (mut bounds, mut reports, mut evaluations) = (Vec::new(), Vec::new(), 0);
     for first in (0..count).step_by(batch) {
         let rows = Slice::from(first..(first + batch).min(count));
         // Levels 0 to 255.
@@ -61,7 +60,8 @@ pub fn run(
         for number in 0..args.draws as u64 {
             let drawn = draw(autoencoder, x.clone(), (args.seed, first as u64, number));
             // Each draw has probes of its own.
-            let noise = CounterNoise::new(args.seed.wrapping_add(number));
+            let probes = args.seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let noise = CounterNoise::new(probes);
             let noise = noise.starting_at(first as u64);
             let z = latents.standardised(drawn.z.clone(), &selected.device)?;
             let report = likelihood.evaluate(sde, &score, &z, noise)?;
@@ -72,11 +72,15 @@ pub fn run(
                 terms.push(LatentBound {
                     reconstruction: reconstruction[image],
                     log_posterior: log_posterior[image],
-                    log_prior: report.nats_per_point[image] + log_determinant,
+                    log_prior: latents.log_density(report.nats_per_point[image]),
                     standard_kl: kl[image],
                 });
             }
-            reports.push(report);
+            evaluations = report.evaluations.max(evaluations);
+            // Of several draws the first stands for the images: they are not further data.
+            if number == 0 {
+                reports.push(report);
+            }
         }
         bounds.extend(of_images);
         bar.advance((first + batch).min(count) as u64);
@@ -92,13 +96,16 @@ pub fn run(
         subject.what,
         manifest.step
     ));
-    say(table(&terms, &report, args));
+    say(table(&terms, &report, args, evaluations));
     let value = |(value, error): (f64, f64)| json!({ "value": value, "standard_error": error });
     let record = json!({
         "step": manifest.step,
         "data": subject.what,
         "tolerance": args.tolerance,
         "seed": args.seed,
+        "sigma_min": args.sigma_min.unwrap_or(super::SIGMA_MIN),
+        "data_end": format!("{:?}", args.data_end).to_lowercase(),
+        "evaluations": evaluations,
         "draws": args.draws,
         "seconds": seconds,
         "unit": "bits per dimension",
@@ -147,7 +154,12 @@ fn figure((mean, error): (f64, f64)) -> String {
     format!("{mean:.4} ± {error:.4}")
 }
 
-fn table(terms: &Terms, report: &LikelihoodReport, args: &LikelihoodArgs) -> String {
+fn table(
+    terms: &Terms,
+    report: &LikelihoodReport,
+    args: &LikelihoodArgs,
+    evaluations: usize,
+) -> String {
     let row = |name: &str, value: String| format!("{name:38}{value}");
     let solver = report.budget.solver.map_or_else(
         || "not measured (--no-check)".to_owned(),
@@ -168,7 +180,7 @@ fn table(terms: &Terms, report: &LikelihoodReport, args: &LikelihoodArgs) -> Str
         row("the solver's error", solver),
         format!(
             "Tolerance {}, {} draws of z an image, {} evaluations of the score with a product of its Jacobian.",
-            args.tolerance, args.draws, report.evaluations
+            args.tolerance, args.draws, evaluations
         ),
     ]
     .join("\n")

@@ -14,6 +14,7 @@ use crate::dataset::Dataset;
 use crate::failure::Fault;
 use crate::latents::{Coder, FOLDER, LatentSpace, Record};
 use crate::sampling::{Plan, default_batch};
+use crate::terminal::note;
 
 /// Starts with the first stage.
 pub fn start(args: &TrainArgs, mut config: ExperimentConfig) -> Result<()> {
@@ -54,6 +55,12 @@ fn check_second(config: &ExperimentConfig, first: &Prepared) -> Result<()> {
         ))
         .hint("set model.classes to the number of the data's classes, or to 0")
         .into());
+    }
+    if config.data.flips() {
+        note(
+            "data.flip mirrors what the autoencoder learns from, and not the latents: the prior draws no mirrored \
+             pictures",
+        );
     }
     let process = config.sde.build()?;
     Plan::new(&config.sampling, &process, default_batch(latents)).map(drop)
