@@ -1,6 +1,6 @@
 //! Samples that agree with a picture, in batches that do not show in the result.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -103,14 +103,7 @@ impl Editor<'_> {
     fn in_batches(&self, picture: &Tensor<4>, draw: &mut Draw<'_>) -> Result<Samples> {
         let started = Instant::now();
         let [_, channels, height, width] = picture.dims();
-        let groups = self.plan.groups(self.model);
-        // A batch is of one class: a score does not know which sample it is asked for.
-        let batches: Vec<(Option<usize>, Range<usize>)> = (groups.iter())
-            .flat_map(|(class, range)| {
-                let starts = range.clone().step_by(self.plan.batch);
-                starts.map(|first| (*class, first..range.end.min(first + self.plan.batch)))
-            })
-            .collect();
+        let batches = self.plan.batches(self.model);
         let (mut parts, mut nfe) = (Vec::with_capacity(batches.len()), 0);
         for (index, (class, samples)) in batches.iter().enumerate() {
             let noise = CounterNoise::new(self.plan.seed).starting_at(samples.start as u64);
@@ -131,7 +124,7 @@ impl Editor<'_> {
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         Ok(Samples {
             values: concatenate(Axis(0), &views)?,
-            groups,
+            groups: self.plan.groups(self.model),
             nfe,
             seconds: started.elapsed().as_secs_f64(),
         })

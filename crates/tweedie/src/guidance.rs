@@ -50,6 +50,26 @@ impl Guidance {
         }
     }
 
+    /// The same guidance by another scale.
+    ///
+    /// # Errors
+    /// A scale that is no number.
+    pub fn rescale(&mut self, scale: f64) -> Result<(), Fault> {
+        if let Some(rule) = &mut self.free {
+            rule.scale = scale;
+            rule.validated().map_err(refused)?;
+        }
+        if let Some((rule, _)) = &mut self.weak {
+            rule.scale = scale;
+            rule.validated().map_err(refused)?;
+        }
+        if let Some((rule, _)) = &mut self.classifier {
+            rule.scale = scale;
+            rule.validated().map_err(refused)?;
+        }
+        Ok(())
+    }
+
     /// Refuses a guide that knows other latents than those of the autoencoder of this digest, or than the data.
     ///
     /// # Errors

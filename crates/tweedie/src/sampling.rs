@@ -63,6 +63,17 @@ impl Plan {
         self.class.groups(classes, self.count)
     }
 
+    /// The class and the samples of each batch. A batch is of one class: a score does not know which sample it is
+    /// asked for.
+    pub fn batches(&self, model: &Model) -> Vec<(Option<usize>, Range<usize>)> {
+        let groups = self.groups(model).into_iter();
+        let cut = groups.flat_map(|(class, range)| {
+            let starts = range.clone().step_by(self.batch);
+            starts.map(move |first| (class, first..range.end.min(first + self.batch)))
+        });
+        cut.collect()
+    }
+
     /// " of class 7, guided by 2", for a sentence; nothing where nothing is asked for.
     pub fn steered(&self) -> String {
         let class = match self.class {
@@ -155,18 +166,12 @@ pub fn generate(
     plan.guidance.check_space(space)?;
     let sampler = Sampler::new(model, process, plan)?;
     let [channels, height, width] = shape;
-    let groups = plan.groups(model);
-    // A batch is of one class: a score does not know which sample it is asked for.
-    let batches: Vec<(Option<usize>, usize, usize)> = (groups.iter())
-        .flat_map(|(class, range)| {
-            let starts = range.clone().step_by(plan.batch);
-            starts.map(|first| (*class, first, plan.batch.min(range.end - first)))
-        })
-        .collect();
+    let batches = plan.batches(model);
     let total = (batches.len() * plan.grid.steps()) as u64;
     let mut parts = Vec::with_capacity(batches.len());
     let mut nfe = 0;
-    for (index, &(class, first, size)) in batches.iter().enumerate() {
+    for (index, (class, samples)) in batches.iter().enumerate() {
+        let (first, size) = (samples.start, samples.len());
         let noise = CounterNoise::new(plan.seed).starting_at(first as u64);
         let like = Tensor::<4>::zeros([size, channels, height, width], device);
         let before = (index * plan.grid.steps()) as u64;
@@ -185,7 +190,7 @@ pub fn generate(
                 }
             }
         };
-        let solved = sampler.draw(&plan.grid, class, &like, noise, &mut observer);
+        let solved = sampler.draw(&plan.grid, *class, &like, noise, &mut observer);
         if let Some(error) = unseen {
             return Err(error);
         }
@@ -200,7 +205,7 @@ pub fn generate(
             Some(latents) => latents.decode(&values, device)?,
             None => values,
         },
-        groups,
+        groups: plan.groups(model),
         nfe,
         seconds: started.elapsed().as_secs_f64(),
     })

@@ -8,7 +8,7 @@ use solvers::editing::Mask;
 
 use super::DrawArgs;
 use super::method::MethodArgs;
-use super::region::{Area, check_parts, painted};
+use super::region::{Area, check_parts, chosen};
 use super::session::{Session, first, with_unknown_painted};
 use super::subject::SubjectArgs;
 use crate::pictures::Cell;
@@ -56,11 +56,12 @@ pub struct InpaintArgs {
 pub fn run(args: &InpaintArgs) -> Result<()> {
     let session = Session::open(&args.draw.model)?;
     let shape = session.shape();
-    let made = match (&args.mask, &args.area) {
-        (Some(path), _) => painted(path, shape, args.threshold)?,
-        (None, Some(area)) => area.pixels(shape)?,
-        (None, None) => Vec::new(),
-    };
+    let made = chosen(
+        args.mask.as_deref(),
+        args.area.as_ref(),
+        args.threshold,
+        shape,
+    )?;
     check_parts(&made)?;
     let subject = args.subject.read(&session.chosen, shape)?.of_size(shape)?;
     let known: Vec<bool> = made.iter().map(|made| !made).collect();

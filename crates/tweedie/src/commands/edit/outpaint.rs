@@ -9,7 +9,7 @@ use solvers::editing::Mask;
 
 use super::DrawArgs;
 use super::method::MethodArgs;
-use super::region::{Area, check_parts, painted};
+use super::region::{Area, check_parts, chosen};
 use super::session::{Session, first, with_unknown_painted};
 use super::subject::{Subject, SubjectArgs};
 use crate::pictures::Cell;
@@ -57,11 +57,12 @@ pub struct OutpaintArgs {
 pub fn run(args: &OutpaintArgs) -> Result<()> {
     let session = Session::open(&args.draw.model)?;
     let shape = session.shape();
-    let known = match (&args.mask, &args.area) {
-        (Some(path), _) => painted(path, shape, args.threshold)?,
-        (None, Some(area)) => area.pixels(shape)?,
-        (None, None) => Vec::new(),
-    };
+    let known = chosen(
+        args.mask.as_deref(),
+        args.area.as_ref(),
+        args.threshold,
+        shape,
+    )?;
     let made: Vec<bool> = known.iter().map(|known| !known).collect();
     check_parts(&made)?;
     let subject = args.subject.read(&session.chosen, shape)?;

@@ -68,11 +68,28 @@ impl Area {
 const BLACK: u8 = 31;
 const WHITE: u8 = 224;
 
+/// Whether each pixel is in the part that a mask or else a box names, row by row; `clap` wants one of them.
+///
+/// # Errors
+/// As [`painted`] and [`Area::pixels`].
+pub fn chosen(
+    mask: Option<&Path>,
+    area: Option<&Area>,
+    threshold: Option<u8>,
+    shape: [usize; 3],
+) -> Result<Vec<bool>> {
+    match (mask, area) {
+        (Some(path), _) => painted(path, shape, threshold),
+        (None, Some(area)) => Ok(area.pixels(shape)?),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
 /// Whether each pixel of a mask file is white, row by row.
 ///
 /// # Errors
 /// It has to be of the model's size, and black and white unless there is a threshold, from which on it is white.
-pub fn painted(path: &Path, shape: [usize; 3], threshold: Option<u8>) -> Result<Vec<bool>> {
+fn painted(path: &Path, shape: [usize; 3], threshold: Option<u8>) -> Result<Vec<bool>> {
     let [_, height, width] = shape;
     let (picture, _) = folder::read(path, Channels::Grey)
         .with_context(|| Fault::failed(format!("{}: no mask to use", path.display())))?;

@@ -120,15 +120,12 @@ pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
             Fault::usage("--class none: without a class there is nothing to guide to").into(),
         );
     }
-    let guided = |plan: &mut Plan, scale: f64| {
-        let asked = GuidanceArgs {
-            guidance: Some(scale),
-            ..args.sampling.guidance.clone()
-        };
-        asked.over(&mut plan.guidance, shape, device)
+    let asked = GuidanceArgs {
+        guidance: Some(1.0),
+        ..args.sampling.guidance.clone()
     };
     // What cannot be should not be told after a judge was trained.
-    guided(&mut plan, 1.0)?;
+    asked.over(&mut plan.guidance, shape, device)?;
     for (class, _) in plan.groups(&model) {
         plan.guidance.check(&model, class)?;
     }
@@ -140,7 +137,7 @@ pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
     let (mut found, mut rows) = (Vec::new(), Vec::new());
     for (done, &scale) in (1..).zip(&scales) {
         bar.show(&format!("scale {scale}"));
-        guided(&mut plan, scale)?;
+        plan.guidance.rescale(scale)?;
         let samples = generate(&model, &process, shape, &plan, device, None, &mut |_, _| {})?;
         let classes = samples.classes().unwrap_or_default();
         let (distance, of_class) = digits.judged_by_class(&samples.values, &classes)?;
@@ -222,7 +219,7 @@ pub fn run(args: &GuidanceSweepArgs) -> Result<()> {
         "seed": plan.seed,
         "samples": args.samples,
         "class": plan.class.to_string(),
-        "last": plan.guidance.json(),
+        "rule_at_the_last_scale": plan.guidance.json(),
         "judge_accuracy_on_test": test,
         "judge_accuracy_on_test_of_each_class": of_test,
         "frechet_squared_of_training_images": real,
